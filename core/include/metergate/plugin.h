@@ -1,0 +1,300 @@
+/* metergate plugin SDK: what a meter model exports.
+ *
+ * A plugin is a shared object with one exported constant, `mg_plugin`. It holds
+ * no mutable file-scope data, allocates nothing, logs nothing, reads no clock
+ * and starts no thread: every operation below is a pure function of its
+ * arguments and of state that the core owns. All operations are called on one
+ * thread at a time and must return at once. A NULL pointer is legal only where
+ * the comment says "optional".
+ *
+ * Driver and firmware of one meter share nothing but this header: two readings
+ * of the same manual, so that neither can hide an error of the other. */
+#ifndef METERGATE_PLUGIN_H
+#define METERGATE_PLUGIN_H
+
+#include "metergate/types.h"
+
+#define MG_PLUGIN_ABI    1
+#define MG_PLUGIN_SYMBOL "mg_plugin"
+
+#define MG_PDU_MAX         253 /* Modbus PDU: function code and data */
+#define MG_STEP_STATE_MAX  256 /* bytes of a procedure's state */
+#define MG_STEP_VALUES_MAX 8
+
+/* ---- Options: a table; the core parses, checks, documents and fills ---- */
+
+enum mg_option_type {
+    MG_OPTION_BOOL, /* stored as int64_t 0 or 1 */
+    MG_OPTION_INT,  /* stored as int64_t */
+    MG_OPTION_ENUM, /* stored as int64_t, index into choices */
+    MG_OPTION_TEXT  /* stored as char[size], NUL-terminated */
+};
+
+struct mg_option {
+    const char *name; /* lower case, words joined by '-' */
+    enum mg_option_type type;
+    bool is_required;
+    int64_t def, min, max;      /* BOOL, INT, ENUM (index) */
+    const char *const *choices; /* ENUM: NULL-terminated list */
+    const char *def_text;       /* TEXT; optional, default "" */
+    uint16_t offset, size;      /* place in the struct; size for TEXT */
+    const char *help;           /* one sentence with the unit */
+};
+
+/* ---- Register table ---- */
+
+enum mg_encoding {
+    MG_ENC_BIT,    /* FC01/FC02: one coil or input */
+    MG_ENC_U16,    /* one register, unsigned */
+    MG_ENC_S16,    /* one register, two's complement */
+    MG_ENC_U32,    /* two registers, high word first */
+    MG_ENC_S32,    /* two registers, high word first */
+    MG_ENC_F32,    /* two registers, IEEE 754, high word first */
+    MG_ENC_CLOCK6, /* three registers, six bytes Y M D h m s, UTC */
+    MG_ENC_ASCII,  /* `length` registers, two characters each, high first */
+    MG_ENC_MAP     /* one register; value = map[register], see `map` */
+};
+
+/* How often a point is read; the intervals are the configuration's. */
+enum mg_group {
+    MG_GROUP_LIVE, /* every poll: live values, energies, switches */
+    MG_GROUP_SLOW, /* every `slow_interval`: settlement history, parameters */
+    MG_GROUP_INFO, /* once after each (re)connection: identification */
+    MG_N_GROUPS
+};
+
+/* Decimal exponent `exp10`: register * 10^exp10 is in the unit without its
+ * milli- (V, A, W, Wh, Hz); F32 in kWh has exp10 3. */
+struct mg_point {
+    mg_channel channel;
+    uint8_t function; /* 1, 2, 3 or 4 */
+    uint8_t encoding; /* enum mg_encoding */
+    uint8_t group;    /* enum mg_group */
+    int8_t exp10;
+    uint16_t address; /* on the wire, 0-based */
+    uint8_t length;   /* MG_ENC_ASCII: registers */
+    /* A series: n_periods points, `stride` registers apart, the billing
+     * period of the channel going up by one each. 0 = a single point. */
+    uint8_t n_periods, stride;
+    const uint32_t *map; /* MG_ENC_MAP: values by register content */
+    uint8_t n_map;       /* entries of map; content beyond is INVALID */
+    uint32_t variants;   /* bit set of `variant` values that have the point,
+                          * 0 = all */
+    const char *source;  /* manual and section, or the page of facts */
+};
+
+/* ---- Procedures: several exchanges, as a step function ---- */
+
+enum mg_step_event {
+    MG_STEP_START,
+    MG_STEP_REPLY,     /* pdu holds the answer to the last SEND */
+    MG_STEP_EXCEPTION, /* exception holds the meter's exception code */
+    MG_STEP_TIMEOUT,   /* no answer; whether the meter acted is not known */
+    MG_STEP_WOKE,      /* the WAIT is over */
+    MG_STEP_CANCEL,    /* stop as soon as the meter is in a defined state */
+    MG_STEP_RESUME     /* after a restart of the gateway: read before acting */
+};
+
+struct mg_step_in {
+    enum mg_step_event event;
+    uint64_t now_ms; /* monotonic */
+    int64_t utc_ms;
+    uint8_t clock;       /* enum mg_clock_sync */
+    const void *options; /* the meter's options struct */
+    const void *args;    /* the procedure's arguments struct */
+    const char *text;    /* finished dataset text, or NULL */
+    size_t text_len;
+    const uint8_t *pdu; /* REPLY: function code and data, length checked */
+    size_t pdu_len;
+    uint8_t exception;
+    uint8_t unit; /* bus address the meter has now */
+};
+
+enum mg_step_action {
+    MG_STEP_SEND, /* send `pdu`, come back with REPLY, EXCEPTION or TIMEOUT */
+    MG_STEP_WAIT, /* yield the bus for wait_ms, come back with WOKE */
+    MG_STEP_DONE,
+    MG_STEP_FAIL /* code and reason say why */
+};
+
+struct mg_step_out {
+    enum mg_step_action action;
+    bool has_effect;     /* SEND: the core commits the state before sending */
+    uint16_t timeout_ms; /* SEND: 0 = the unit's own time-out */
+    uint32_t wait_ms;
+    uint8_t unit;  /* SEND: ask this address instead (0 = the meter's);
+                    * DONE: the meter's new address (0 = unchanged) */
+    uint32_t baud; /* SEND, DONE: likewise for the line speed */
+    uint8_t pdu[MG_PDU_MAX];
+    size_t pdu_len;
+    int code;        /* FAIL: enum mg_code */
+    char reason[96]; /* FAIL: what was expected and what was found */
+    /* SEND, WAIT, DONE: values to put into the answer, and a piece of text to
+     * append to the result (signed dataset). */
+    struct mg_value values[MG_STEP_VALUES_MAX];
+    size_t n_values;
+    const uint8_t *chunk; /* borrowed from in->pdu or the state */
+    size_t chunk_len;
+};
+
+enum mg_procedure_flags {
+    MG_PROC_SWITCHES = 1 << 0,    /* acts on the load */
+    MG_PROC_NEW_EPOCH = 1 << 1,   /* clears registers: opens a new epoch */
+    MG_PROC_NEW_ADDRESS = 1 << 2, /* moves the meter on its bus */
+    MG_PROC_LINE_SPEED = 1 << 3   /* changes the line: meter must be alone */
+};
+
+struct mg_procedure {
+    const char *verb; /* the command topic's last level */
+    const char *help;
+    uint32_t flags;
+    uint32_t variants;            /* as in mg_point */
+    const struct mg_option *args; /* members of the command */
+    size_t n_args, args_size;
+    size_t state_size; /* at most MG_STEP_STATE_MAX */
+    /** Advance by one event. `out` is zeroed by the caller; `state` is zeroed
+     *  before START and otherwise as the last call left it, also across a
+     *  restart of the gateway. Idempotent: RESUME first reads the meter. */
+    void (*step)(void *state, const struct mg_step_in *in,
+                 struct mg_step_out *out);
+    const char *source;
+};
+
+/* ---- Driver ---- */
+
+struct mg_serial {
+    uint32_t baud;
+    char parity; /* 'N', 'E' or 'O' */
+    uint8_t stop_bits;
+};
+
+struct mg_driver {
+    const struct mg_point *points;
+    size_t n_points;
+    uint16_t max_registers;  /* per request, at most 125 */
+    uint16_t max_gap;        /* registers a merged request may read across */
+    uint16_t timeout_ms;     /* answer time of the meter, without the wire */
+    uint16_t min_gap_ms;     /* silence the meter wants between requests */
+    struct mg_serial serial; /* as delivered */
+    uint8_t n_phases;
+    int64_t max_voltage_mv, max_current_ma; /* plausibility, per phase */
+    const struct mg_procedure *procedures;
+    size_t n_procedures;
+};
+
+/* ---- Firmware: the meter itself, for simulation ---- */
+
+/* The analogue side that core/sim runs at the sample rate for the firmware.
+ * Lanes are phases; current and voltage of one lane are sampled together. */
+struct mg_frontend {
+    uint32_t rate_mhz;         /* sample rate in 1e-3 Hz */
+    uint32_t samples_per_tick; /* fixed tick; 0 = half_periods rule */
+    uint8_t half_periods;      /* tick after so many half mains periods */
+    uint8_t n_lanes;
+    uint8_t bits;                   /* of the converter, sign included, <= 24 */
+    uint32_t full_scale_mv;         /* peak voltage at full scale */
+    uint32_t full_scale_ma;         /* peak current at full scale */
+    int32_t gain_u_ppm, gain_i_ppm; /* residual errors after calibration */
+    int32_t phase_error_cdeg;       /* of the current path, 1e-2 degree */
+    int32_t offset_u_lsb, offset_i_lsb;
+    uint32_t noise_u_mlsb, noise_i_mlsb; /* rms, 1e-3 LSB */
+};
+
+/* One lane's sums over a tick, in converter counts. uq is the current times
+ * the voltage delayed by a quarter period. */
+struct mg_lane_sums {
+    int64_t ui, uq, u2, i2;
+    int64_t u_sum, i_sum;
+    uint32_t n_saturated;
+};
+
+struct mg_tick {
+    uint32_t n_samples;
+    uint32_t elapsed_us;       /* of the device's own oscillator */
+    uint32_t n_crossings;      /* rising zero crossings of lane 0's voltage */
+    uint32_t crossing_span_q8; /* samples from the first to the last, 1/256 */
+    struct mg_lane_sums lane[3];
+};
+
+struct mg_fw_env {
+    const void *options; /* the meter's options struct; borrowed for good */
+    uint8_t *nv;         /* non-volatile memory, nv_size bytes; borrowed for
+                          * good; survives power_on, 0xff when new */
+    uint64_t seed;
+    uint32_t serial; /* serial number, 1..99999999 */
+    uint8_t unit;    /* bus address when nv is new */
+    uint32_t baud;   /* line speed when nv is new */
+    int64_t utc_ms;  /* true time: what a battery-backed clock has kept */
+};
+
+enum mg_fw_fault {
+    MG_FW_FAULT_NONE,
+    MG_FW_FAULT_NV_SLOT, /* one stored copy is damaged */
+    MG_FW_FAULT_NV_ALL,  /* every stored copy is damaged */
+    MG_FW_FAULT_CLOCK,   /* the clock loses its time */
+    MG_FW_FAULT_NAN      /* a measuring fault: the meter serves NaN */
+};
+
+/* What the world around the meter sees. */
+struct mg_fw_outputs {
+    bool load_connected; /* false: the relay interrupts the load */
+    uint64_t n_pulses;   /* of the active-energy output, since power-on */
+    uint8_t unit;        /* bus address it answers on now */
+    uint32_t baud;
+};
+
+struct mg_firmware {
+    const struct mg_frontend *frontend;
+    uint32_t state_size, nv_size;
+    /** Power comes: `state` is zeroed, nv as the last power-off left it. */
+    void (*power_on)(void *state, const struct mg_fw_env *env);
+    /** Supply is going: the last chance to save to nv. */
+    void (*power_fail)(void *state);
+    /** One block of samples has been accumulated. */
+    void (*tick)(void *state, const struct mg_tick *tick);
+    /** Answer a request.
+     *  @param cap  MG_PDU_MAX
+     *  @return length of the answer; 0: silent (wrong unit, broadcast) */
+    size_t (*pdu)(void *state, uint8_t unit, const uint8_t *request, size_t len,
+                  uint8_t *ret, size_t cap);
+    void (*outputs)(const void *state, struct mg_fw_outputs *ret);
+    /** A contact of the meter, from 0. @return MG_OK or MG_E_NOSUP */
+    int (*set_input)(void *state, unsigned index, bool is_closed);
+    /** Back door for tests: make the meter show this value of this channel
+     *  until the next tick that computes it. @return MG_OK or MG_E_NOSUP */
+    int (*set)(void *state, mg_channel channel, int64_t value);
+    /** Range a test may sweep with `set` and the error the meter's registers
+     *  may add, all in base units. @return MG_OK or MG_E_NOSUP */
+    int (*range)(mg_channel channel, int64_t *ret_lo, int64_t *ret_hi,
+                 int64_t *ret_tolerance);
+    int (*fault)(void *state, enum mg_fw_fault kind);
+};
+
+/* ---- The plugin ---- */
+
+enum mg_bus_kind { MG_BUS_MODBUS, MG_BUS_CAN };
+
+enum mg_capability {
+    MG_CAP_RELAY = 1 << 0,
+    MG_CAP_TARIFFS = 1 << 1,
+    MG_CAP_SETTLEMENT = 1 << 2,
+    MG_CAP_CLOCK = 1 << 3,
+    MG_CAP_SIGNS = 1 << 4, /* signs datasets in the meter */
+    MG_CAP_FIRMWARE = 1 << 5
+};
+
+struct mg_plugin {
+    uint32_t abi;  /* MG_PLUGIN_ABI; first, for ever */
+    uint32_t size; /* sizeof(struct mg_plugin); second, for ever */
+    const char *model, *vendor, *description;
+    enum mg_bus_kind bus;
+    uint32_t capabilities; /* enum mg_capability */
+    const struct mg_option *options;
+    size_t n_options, options_size;
+    /** Value 0..31 that `variants` masks select on; optional. */
+    unsigned (*variant)(const void *options);
+    const struct mg_driver *driver;
+    const struct mg_firmware *firmware; /* optional */
+};
+
+#endif

@@ -1,0 +1,106 @@
+/* What a configuration says, as plain data: filled by config/, used by run/,
+ * mqtt/ and sim/. Strings are owned by the setup and live as long as it does.
+ */
+#ifndef MG_RUN_SETUP_H
+#define MG_RUN_SETUP_H
+
+#include "bus/modbus.h"
+
+#define MG_ID_MAX           48 /* ids: [a-z0-9_-], first a letter or digit */
+#define MG_SETUP_BUSES_MAX  4096
+#define MG_SETUP_METERS_MAX 16384
+#define MG_ALLOW_MAX        16
+
+struct mg_setup_place {
+    uint32_t line, column; /* of the item in the file, 1-based */
+};
+
+struct mg_setup_mqtt {
+    bool is_enabled; /* false: no `mqtt` section */
+    char host[256];
+    uint16_t port;
+    char root[128];       /* "mg/v1": topics are <root>/<gateway>/... */
+    char client_id[64];   /* default: metergate-<gateway> */
+    char *username;       /* NULL = none */
+    char *password;       /* read from password_file; never logged */
+    bool has_tls;         /* default true */
+    bool is_host_checked; /* default true */
+    char *ca_file, *cert_file, *key_file; /* NULL = system's CAs, none */
+    uint16_t keepalive_s;                 /* default 15 */
+    uint16_t window;            /* unacknowledged messages, 1..16, default 16 */
+    bool is_v311_allowed;       /* fall back to MQTT 3.1.1, with a warning */
+    uint32_t max_command_bytes; /* default 4096 */
+};
+
+struct mg_setup_outbox {
+    uint32_t max_readings; /* per row, 1..1000, default 10 */
+    uint32_t max_age_ms;   /* of a reading before its row is written */
+    uint64_t max_bytes;    /* default 256 MiB */
+};
+
+struct mg_setup_bus {
+    struct mg_setup_place place;
+    char id[MG_ID_MAX];
+    struct mg_modbus_settings modbus; /* framing, baud, gaps */
+    struct mg_tty_settings tty;       /* MG_MODBUS_RTU */
+    char host[256];                   /* the TCP framings */
+    uint16_t port;
+    uint32_t connect_timeout_ms;
+};
+
+/** What the simulated meter of a meter does; used by --simulate only. */
+struct mg_setup_load {
+    bool is_fixed; /* false: a charging profile made from the seed */
+    int64_t voltage_mv, current_ma;
+    int32_t pf_1e4; /* power factor 1e-4; negative: export */
+    bool is_capacitive;
+    int64_t frequency_mhz;
+};
+
+struct mg_setup_meter {
+    struct mg_setup_place place;
+    char id[MG_ID_MAX];
+    const struct mg_plugin *plugin; /* borrowed from the plugin host */
+    void *options;                  /* owned; plugin->options_size bytes */
+    size_t bus;                     /* index into buses */
+    uint8_t unit;
+    uint32_t interval_ms;        /* of the live group, default 1000 */
+    uint32_t slow_interval_ms;   /* of the slow group, default 15 min */
+    uint32_t timeout_ms, gap_ms; /* default: the driver's */
+    uint16_t max_registers;      /* default: the driver's */
+    uint16_t max_gap;            /* default: the driver's */
+    size_t n_allowed;            /* command verbs the broker may give */
+    char allowed[MG_ALLOW_MAX][32];
+    struct mg_setup_load load;
+};
+
+struct mg_setup_simulation {
+    uint64_t seed;          /* default 1 */
+    int64_t start_utc_ms;   /* 0 = now */
+    uint32_t turnaround_ms; /* answer time of a simulated meter, default 20 */
+    bool is_paced;          /* keep the baud rate on ptys, default true */
+};
+
+struct mg_setup {
+    char *file; /* as given on the command line */
+    char gateway[MG_ID_MAX];
+    char *state_dir;
+    struct mg_setup_mqtt mqtt;
+    struct mg_setup_outbox outbox;
+    struct mg_setup_simulation simulation;
+    size_t n_buses, n_meters;
+    struct mg_setup_bus *buses;    /* owned */
+    struct mg_setup_meter *meters; /* owned */
+};
+
+/** Free everything the setup owns, wiping secrets; NULL is allowed. */
+void mg_setup_destroy(struct mg_setup *setup);
+
+/** Descriptors the gateway needs to run this. */
+size_t mg_setup_descriptors(const struct mg_setup *setup);
+
+/** Share of a bus's time that its polls need, in 1/1000; above 1000 they
+ *  cannot be kept. Uses the merged requests of each meter. */
+uint32_t mg_setup_bus_load(const struct mg_setup *setup, size_t bus);
+
+#endif

@@ -1,0 +1,66 @@
+/* One simulated meter: mains, load, analogue front end, and the plugin's
+ * firmware on top of it. No I/O; time is what the caller says it is. */
+#ifndef MG_SIM_DEVICE_H
+#define MG_SIM_DEVICE_H
+
+#include "metergate/plugin.h"
+
+/** What flows through the meter, constant until set again. */
+struct mg_sim_load {
+    int64_t voltage_mv, current_ma; /* rms per phase */
+    int64_t frequency_mhz;
+    int32_t phase_cdeg; /* current behind voltage, 1e-2 degree; +-9000..18000
+                         * is export */
+};
+
+/** The charging profile made from a seed, or a fixed load. */
+struct mg_sim_profile {
+    bool is_fixed;
+    struct mg_sim_load fixed;
+    uint64_t seed;
+};
+
+/** The load of a profile at a time since power-on; pure. */
+void mg_sim_profile_at(const struct mg_sim_profile *profile,
+                       uint64_t elapsed_ms, struct mg_sim_load *ret);
+
+struct mg_sim_device;
+
+/** @param plugin   must have firmware; borrowed
+ *  @param options  copied
+ *  @param profile  copied
+ *  @return owned; NULL when out of memory */
+struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
+                                           const void *options,
+                                           const struct mg_sim_profile *profile,
+                                           uint64_t seed, uint32_t serial,
+                                           uint8_t unit, uint32_t baud,
+                                           int64_t utc_ms);
+void mg_sim_device_destroy(struct mg_sim_device *device);
+
+/** Let the meter live until this time since its creation; whole ticks. */
+void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns);
+
+/** As mg_firmware.pdu. Call mg_sim_device_run first. */
+size_t mg_sim_device_pdu(struct mg_sim_device *device, uint8_t unit,
+                         const uint8_t *request, size_t len,
+                         uint8_t ret[MG_PDU_MAX]);
+
+void mg_sim_device_outputs(const struct mg_sim_device *device,
+                           struct mg_fw_outputs *ret);
+int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,
+                      int64_t value);
+int mg_sim_device_set_input(struct mg_sim_device *device, unsigned index,
+                            bool is_closed);
+int mg_sim_device_fault(struct mg_sim_device *device, enum mg_fw_fault fault);
+/** Off for off_ms of true time: power_fail, then power_on with the kept nv. */
+void mg_sim_device_power_cycle(struct mg_sim_device *device, uint64_t off_ms);
+
+/** The non-volatile memory, to keep it across runs. */
+uint8_t *mg_sim_device_nv(struct mg_sim_device *device, size_t *ret_len);
+
+/** True energy that has flowed while the load was connected, mWh, and the load
+ *  it was: the truth beside what the meter says. */
+int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device);
+
+#endif
