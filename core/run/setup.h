@@ -99,6 +99,15 @@ void mg_setup_destroy(struct mg_setup *setup);
 /** Descriptors the gateway needs to run this. */
 size_t mg_setup_descriptors(const struct mg_setup *setup);
 
+/** Least time in ns that one poll of each group of a meter takes on its bus,
+ *  as if the meter answered at once. Over TCP only the meter's gaps count.
+ *  @return MG_OK or what mg_plan_build says of the meter's limits */
+int mg_setup_poll_ns(const struct mg_setup *setup, size_t meter,
+                     uint64_t ret_ns[MG_N_GROUPS]);
+
+/** Time in ns of each second that the polls of a meter need of its bus. */
+uint64_t mg_setup_meter_load_ns(const struct mg_setup *setup, size_t meter);
+
 /** Share of a bus's time that its polls need, in 1/1000; above 1000 they
  *  cannot be kept. Uses the merged requests of each meter. */
 uint32_t mg_setup_bus_load(const struct mg_setup *setup, size_t bus);
