@@ -8,7 +8,15 @@
 #define MG_CHANNEL_KEY_MAX 64
 #define MG_OBIS_MAX        24
 
+/** Whether the schema has this channel: a known quantity, a phase it can have,
+ *  tariff and billing period for energies only, within their ranges. */
+bool mg_channel_exists(mg_channel channel);
+
+/** MG_UNIT_COUNT for what is no quantity. */
 enum mg_unit mg_channel_unit(mg_channel channel);
+
+/** Energies of a billing period are MG_KIND_AMOUNT; MG_KIND_STATE for what is
+ *  no quantity. */
 enum mg_kind mg_channel_kind(mg_channel channel);
 
 /** Decimals between base unit and printed unit: 3 for mWh printed in Wh,
@@ -32,5 +40,8 @@ int mg_channel_from_key(const char *key, mg_channel *ret_channel);
  *  used where the standard has no code and are listed in channel.c.
  *  @return MG_OK or MG_E_RANGE */
 int mg_channel_obis(mg_channel channel, char ret_obis[MG_OBIS_MAX]);
+
+/** "good", "missing", "invalid", "implausible", "stale". */
+const char *mg_quality_text(enum mg_quality quality);
 
 #endif

@@ -16,6 +16,12 @@ struct mg_check_limits {
 
 #define MG_CHECK_COUNTERS_MAX 64
 
+/* A register may be older or newer than the sample's time stamp says: a meter
+ * renews its registers in steps of its own, and the answers of one poll come
+ * one after the other. Without this allowance a poll every 100 ms of a meter
+ * that counts once a second would see a jump every second. */
+#define MG_CHECK_SLACK_MS 10000
+
 /** Last good counters of a meter. Zero-initialised, or restored. */
 struct mg_check_state {
     uint64_t epoch; /* register epoch, from 1 */
@@ -53,25 +59,35 @@ struct mg_check_report {
     int64_t before, after, limit; /* base units */
 };
 
-/** Check a sample against the state, mark its values, take over the good ones.
+/** Check a sample against the state, mark its values, take over the good ones,
+ *  set the sample's register epoch.
  *
  *  Counter down: implausible, unless is_clear_expected: then a new epoch.
- *  Jump: more than n_phases * Umax * Imax * dt + resolution: implausible.
+ *  Jump of an energy: more than n_phases * Umax * Imax * (dt +
+ *  MG_CHECK_SLACK_MS) + one step of each of the two readings: implausible. dt
+ *  is that of mono_ns, and of utc_ms for a counter from before a restart; when
+ *  utc_ms has gone back since then nothing is a jump.
  *  Either one becomes a new epoch when MG_CHECK_CONFIRM samples in a row show
  *  the new level, plausible among themselves: a meter that was exchanged or
  *  cleared behind the gateway's back must not stay silent for ever.
  *  Gauges beyond the meter's range (|U| > Umax, |I| > Imax, |P|, |Q|, |S| >
- *  n_phases * Umax * Imax, |PF| > 1) are implausible.
+ *  n_phases * Umax * Imax, |PF| > 1) are implausible; between two phases twice
+ *  Umax, in the neutral and in total n_phases * Imax. A limit of 0 is none.
+ *  A counter lower than the last in a sample that is older than the last is
+ *  STALE and no finding. Counters beyond MG_CHECK_COUNTERS_MAX cannot be
+ *  remembered and are implausible.
+ *  Of several findings the first is reported, but a new epoch always.
  *  @param is_clear_expected  a clear command was carried out since the last
- *  sample */
+ *  sample that had counters */
 #define MG_CHECK_CONFIRM 5
 void mg_check_sample(struct mg_check_state *state,
                      const struct mg_check_limits *limits,
                      bool is_clear_expected, struct mg_sample *sample,
                      struct mg_check_report *ret_report);
 
-/** The serial number was read. @return true: it was known and has changed:
- *  another meter; a new epoch is open and the counters are forgotten */
+/** The serial number was read; an empty one says nothing.
+ *  @return true: it was known and has changed: another meter; a new epoch is
+ *  open and the counters are forgotten */
 bool mg_check_serial(struct mg_check_state *state, const char *serial,
                      size_t len);
 

@@ -21,9 +21,11 @@ void mg_json_key(struct mg_json *j, const char *key);
 void mg_json_str(struct mg_json *j, const char *s, size_t len);
 void mg_json_int(struct mg_json *j, int64_t v);
 void mg_json_bool(struct mg_json *j, bool v);
-/** value * 10^-decimals as an exact decimal; digits finer than `resolution`
- *  (base units; 0 = keep all) are rounded half even and not printed:
- *  (230120, 3, 10) -> 230.12; (230100, 3, 1) -> 230.100 */
+/** value * 10^-decimals as an exact decimal; decimals finer than
+ *  `resolution` (base units; 0 = keep all) are rounded half even and not
+ *  printed; digits before the point are always exact:
+ *  (230120, 3, 10) -> 230.12; (230100, 3, 1) -> 230.100
+ *  @param decimals  0..18 */
 void mg_json_decimal(struct mg_json *j, int64_t value, unsigned decimals,
                      int64_t resolution);
 /** Text that is JSON already. */
@@ -33,13 +35,15 @@ void mg_json_raw(struct mg_json *j, const char *text, size_t len);
 void mg_json_member_str(struct mg_json *j, const char *key, const char *s);
 void mg_json_member_int(struct mg_json *j, const char *key, int64_t v);
 void mg_json_member_bool(struct mg_json *j, const char *key, bool v);
-/** RFC 3339, UTC, milliseconds: "2025-03-02T12:00:00.000Z". */
+/** RFC 3339, UTC, milliseconds: "2025-03-02T12:00:00.000Z"; a time outside the
+ *  years 1970..9999 fails the text. */
 void mg_json_member_time(struct mg_json *j, const char *key, int64_t utc_ms);
 
 #define MG_TIME_TEXT 25
 /** @return MG_OK; MG_E_RANGE outside the years 1970..9999 */
 int mg_time_format(int64_t utc_ms, char ret_text[MG_TIME_TEXT]);
-/** RFC 3339 with Z or offset, up to ms. @return MG_OK or MG_E_PROTO */
+/** RFC 3339 with Z or offset, up to ms; no leap second.
+ *  @return MG_OK; MG_E_PROTO: not such a text, or outside 1970..9999 */
 int mg_time_parse(const char *text, size_t len, int64_t *ret_utc_ms);
 
 enum mg_json_type {
@@ -67,7 +71,8 @@ int mg_json_parse_flat(const char *text, size_t len,
                        struct mg_json_member *members, size_t max,
                        size_t *ret_n, size_t *ret_error);
 
-/** Unescape a string member. @return MG_OK or MG_E_NOSPC */
+/** Unescape a string member and put a NUL behind it (not counted; an escaped
+ *  NUL within is possible). @return MG_OK; MG_E_NOSPC; MG_E_INVAL: no string */
 int mg_json_string(const struct mg_json_member *member, char *buf, size_t cap,
                    size_t *ret_len);
 

@@ -1,0 +1,160 @@
+/* From the answer of a block to the values of a sample. */
+#include "metergate/bytes.h"
+#include "metergate/fixed.h"
+#include "model/channel.h"
+#include "model/civil.h"
+#include "model/points.h"
+
+static const struct mg_value NO_VALUE = {.quality = MG_QUALITY_INVALID};
+
+/* shift: decimals between register and base unit, 0..9 as the plan checked. */
+static struct mg_value scaled(int64_t raw, unsigned shift)
+{
+    int64_t step = mg_pow10(shift);
+    return (struct mg_value){.value = raw * step, .resolution = step};
+}
+
+static struct mg_value from_f32(uint32_t bits, unsigned shift)
+{
+    struct mg_value v = {0};
+    int rc = mg_fixed_from_f32(bits, shift, &v.value, &v.resolution);
+    return rc == MG_OK ? v : NO_VALUE;
+}
+
+/* Years since 2000, month, day, hour, minute, second. */
+static struct mg_value from_clock6(struct mg_rd *r)
+{
+    struct mg_civil c;
+    unsigned year = mg_rd_u8(r);
+    c.year = 2000 + year;
+    c.month = mg_rd_u8(r);
+    c.day = mg_rd_u8(r);
+    c.hour = mg_rd_u8(r);
+    c.minute = mg_rd_u8(r);
+    c.second = mg_rd_u8(r);
+    if (year > 99 || !mg_civil_exists(&c)) {
+        return NO_VALUE;
+    }
+    return (struct mg_value){.value = mg_civil_unix_s(&c), .resolution = 1};
+}
+
+static struct mg_value from_map(const struct mg_point *row, unsigned content,
+                                unsigned shift)
+{
+    return content < row->n_map ? scaled(row->map[content], shift) : NO_VALUE;
+}
+
+/* Two's complement without casts that depend on the compiler. */
+static int64_t sign_extend(uint32_t raw, unsigned bits)
+{
+    int64_t half = (int64_t)1 << (bits - 1);
+    return raw < half ? (int64_t)raw : (int64_t)raw - 2 * half;
+}
+
+static struct mg_value from_registers(const struct mg_plan_point *p,
+                                      struct mg_rd *r)
+{
+    enum mg_unit unit = mg_channel_unit(p->channel);
+    unsigned shift = (unsigned)((int)mg_unit_decimals(unit) + p->row->exp10);
+    switch ((enum mg_encoding)p->row->encoding) {
+    case MG_ENC_U16:
+        return scaled(mg_rd_be16(r), shift);
+    case MG_ENC_S16:
+        return scaled(sign_extend(mg_rd_be16(r), 16), shift);
+    case MG_ENC_U32:
+        return scaled(mg_rd_be32(r), shift);
+    case MG_ENC_S32:
+        return scaled(sign_extend(mg_rd_be32(r), 32), shift);
+    case MG_ENC_F32:
+        return from_f32(mg_rd_be32(r), shift);
+    case MG_ENC_CLOCK6:
+        return from_clock6(r);
+    case MG_ENC_MAP:
+        return from_map(p->row, mg_rd_be16(r), shift);
+    case MG_ENC_BIT:
+    case MG_ENC_ASCII:
+        break;
+    }
+    return NO_VALUE;
+}
+
+/* Registers that were never written hold NULs, blanks or 0xff. */
+static bool has_text(const uint8_t *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != 0 && text[i] != ' ' && text[i] != 0xff) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* data: the whole block's registers or bits. */
+static int add_point(const struct mg_plan_block *block,
+                     const struct mg_plan_point *p, const uint8_t *data,
+                     struct mg_sample *sample)
+{
+    size_t index = (size_t)p->address - block->address;
+    struct mg_value v = NO_VALUE;
+    if (p->row->encoding == MG_ENC_BIT) {
+        v.quality = MG_QUALITY_GOOD;
+        v.value = data[index / 8] >> (index % 8) & 1;
+        v.resolution = 1;
+    } else if (p->row->encoding == MG_ENC_ASCII) {
+        const uint8_t *text = data + 2 * index;
+        if (has_text(text, 2U * p->width)) {
+            return mg_sample_add_text(sample, p->channel, text, 2U * p->width);
+        }
+    } else {
+        struct mg_rd r = mg_rd_init(data + 2 * index, 2U * p->width);
+        v = from_registers(p, &r);
+    }
+    v.channel = p->channel;
+    return mg_sample_add(sample, &v);
+}
+
+static bool is_answer(const struct mg_plan_block *block, const uint8_t *pdu,
+                      size_t pdu_len)
+{
+    bool is_bits = block->function <= 2;
+    size_t n_bytes =
+        is_bits ? (block->count + 7U) / 8U : (size_t)block->count * 2;
+    return pdu_len == 2 + n_bytes && pdu[0] == block->function &&
+           pdu[1] == n_bytes;
+}
+
+int mg_plan_decode(const struct mg_plan *plan,
+                   const struct mg_plan_block *block, const uint8_t *pdu,
+                   size_t pdu_len, struct mg_sample *sample)
+{
+    if (!is_answer(block, pdu, pdu_len)) {
+        return MG_E_PROTO;
+    }
+    uint16_t n_before = sample->n_values;
+    uint16_t text_before = sample->text_len;
+    const struct mg_plan_point *p = &plan->points[block->first_point];
+    for (size_t i = 0; i < block->n_points; i++) {
+        int rc = add_point(block, &p[i], pdu + 2, sample);
+        if (rc != MG_OK) {
+            sample->n_values = n_before;
+            sample->text_len = text_before;
+            return rc;
+        }
+    }
+    return MG_OK;
+}
+
+int mg_plan_miss(const struct mg_plan *plan, const struct mg_plan_block *block,
+                 enum mg_quality quality, struct mg_sample *sample)
+{
+    if (block->n_points > MG_SAMPLE_VALUES_MAX - sample->n_values) {
+        return MG_E_NOSPC;
+    }
+    for (size_t i = 0; i < block->n_points; i++) {
+        struct mg_value v = {.channel =
+                                 plan->points[block->first_point + i].channel,
+                             .quality = (uint8_t)quality};
+        (void)mg_sample_add(sample, &v); /* room was checked */
+    }
+    return MG_OK;
+}
