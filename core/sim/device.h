@@ -26,10 +26,13 @@ void mg_sim_profile_at(const struct mg_sim_profile *profile,
 
 struct mg_sim_device;
 
-/** @param plugin   must have firmware; borrowed
- *  @param options  copied
+/** Power comes with the first use of the meter, so that its non-volatile memory
+ *  of an earlier run can be put back before.
+ *  @param plugin   must have firmware; borrowed
+ *  @param options  copied; NULL only for a plugin without
  *  @param profile  copied
- *  @return owned; NULL when out of memory */
+ *  @return owned; NULL when out of memory or the firmware's front end makes no
+ *          sense (core/sim/frontend.h) */
 struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
                                            const void *options,
                                            const struct mg_sim_profile *profile,
@@ -38,8 +41,12 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
                                            int64_t utc_ms);
 void mg_sim_device_destroy(struct mg_sim_device *device);
 
-/** Let the meter live until this time since its creation; whole ticks. */
+/** Let the meter live until this time since its creation; whole ticks. The load
+ *  is sampled from the profile at the start of each. */
 void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns);
+
+/** The time since its creation that it has lived: the end of the last tick. */
+uint64_t mg_sim_device_now_ns(const struct mg_sim_device *device);
 
 /** As mg_firmware.pdu. Call mg_sim_device_run first. */
 size_t mg_sim_device_pdu(struct mg_sim_device *device, uint8_t unit,
@@ -53,14 +60,18 @@ int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,
 int mg_sim_device_set_input(struct mg_sim_device *device, unsigned index,
                             bool is_closed);
 int mg_sim_device_fault(struct mg_sim_device *device, enum mg_fw_fault fault);
-/** Off for off_ms of true time: power_fail, then power_on with the kept nv. */
+/** Off for off_ms of true time: power_fail, then power_on with the kept nv. The
+ *  meter's time is that much later then; a caller whose own time is not (a run
+ *  to an earlier moment) finds the meter silent until it is. With 0, afterwards
+ *  the nv holds all that the meter keeps. */
 void mg_sim_device_power_cycle(struct mg_sim_device *device, uint64_t off_ms);
 
-/** The non-volatile memory, to keep it across runs. */
+/** The non-volatile memory, to keep it across runs: written before the first
+ *  use, it is what the meter finds. */
 uint8_t *mg_sim_device_nv(struct mg_sim_device *device, size_t *ret_len);
 
-/** True energy that has flowed while the load was connected, mWh, and the load
- *  it was: the truth beside what the meter says. */
+/** True energy that has flowed while the load was connected, mWh, negative for
+ *  export, all phases: the truth beside what the meter says. */
 int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device);
 
 #endif

@@ -192,8 +192,8 @@ struct mg_frontend {
     uint8_t half_periods;      /* tick after so many half mains periods */
     uint8_t n_lanes;
     uint8_t bits;                   /* of the converter, sign included, <= 24 */
-    uint32_t full_scale_mv;         /* peak voltage at full scale */
-    uint32_t full_scale_ma;         /* peak current at full scale */
+    uint32_t full_scale_mv;         /* peak voltage at 2^(bits - 1) counts */
+    uint32_t full_scale_ma;         /* peak current at 2^(bits - 1) counts */
     int32_t gain_u_ppm, gain_i_ppm; /* residual errors after calibration */
     int32_t phase_error_cdeg;       /* of the current path, 1e-2 degree */
     int32_t offset_u_lsb, offset_i_lsb;

@@ -1,0 +1,245 @@
+#include "sim/device.h"
+
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/frontend.h"
+#include "sim/rng.h"
+
+/* No meter has more; a plugin that asks for more is wrong. */
+#define MEMORY_MAX (16U << 20)
+
+/* Time is counted in 1e-12 s / rate_mhz below the nanosecond: one sample is
+ * SAMPLE_PARTS / rate_mhz nanoseconds. */
+#define SAMPLE_PARTS UINT64_C(1000000000000)
+
+#define PJ_PER_MWH 3600000000000 /* 1 mWh = 3.6 J */
+
+struct mg_sim_device {
+    const struct mg_firmware *firmware; /* borrowed */
+    struct mg_sim_profile profile;
+    struct mg_sim_frontend frontend;
+    struct mg_sim_load load; /* of the next tick */
+    struct mg_fw_env env;
+    void *options, *state; /* parts of this allocation, as env.nv is */
+    bool is_powered;
+    uint64_t now_ns;   /* the meter has lived until here, whole ticks */
+    uint64_t now_rest; /* below that, see SAMPLE_PARTS */
+    uint64_t until_ns; /* the caller's time */
+    int64_t born_utc_ms;
+    int64_t energy_mwh, energy_pj; /* true; the rest below 1 mWh */
+};
+
+static size_t aligned(size_t n)
+{
+    return (n + alignof(max_align_t) - 1) / alignof(max_align_t) *
+           alignof(max_align_t);
+}
+
+struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
+                                           const void *options,
+                                           const struct mg_sim_profile *profile,
+                                           uint64_t seed, uint32_t serial,
+                                           uint8_t unit, uint32_t baud,
+                                           int64_t utc_ms)
+{
+    const struct mg_firmware *fw = plugin->firmware;
+    size_t n_options = options == NULL ? 0 : plugin->options_size;
+    if (n_options > MEMORY_MAX || fw->state_size > MEMORY_MAX ||
+        fw->nv_size > MEMORY_MAX) {
+        return NULL;
+    }
+    size_t options_at = aligned(sizeof(struct mg_sim_device));
+    size_t state_at = options_at + aligned(n_options);
+    size_t nv_at = state_at + aligned(fw->state_size);
+    struct mg_sim_device *d = calloc(1, nv_at + fw->nv_size);
+    if (d == NULL) {
+        return NULL;
+    }
+    if (mg_sim_frontend_init(&d->frontend, fw->frontend,
+                             mg_sim_hash3(seed, 1, serial)) != MG_OK) {
+        free(d);
+        return NULL;
+    }
+    uint8_t *memory = (uint8_t *)d;
+    d->firmware = fw;
+    d->profile = *profile;
+    d->options = memory + options_at;
+    d->state = memory + state_at;
+    d->born_utc_ms = utc_ms;
+    d->env = (struct mg_fw_env){.options = d->options,
+                                .nv = memory + nv_at,
+                                .seed = seed,
+                                .serial = serial,
+                                .unit = unit,
+                                .baud = baud};
+    if (n_options > 0) {
+        memcpy(d->options, options, n_options);
+    }
+    memset(d->env.nv, 0xff, fw->nv_size);
+    return d;
+}
+
+void mg_sim_device_destroy(struct mg_sim_device *device)
+{
+    free(device);
+}
+
+/* The caller's clock has not come to the end of a power cut yet. */
+static bool is_off(const struct mg_sim_device *d)
+{
+    return d->until_ns < d->now_ns;
+}
+
+/* Power comes with the first use, so that the caller can put back what the
+ * meter kept in its memory when it was last off. */
+static void ensure_power(struct mg_sim_device *d)
+{
+    if (d->is_powered) {
+        return;
+    }
+    d->is_powered = true;
+    memset(d->state, 0, d->firmware->state_size);
+    d->env.utc_ms = d->born_utc_ms + (int64_t)(d->now_ns / 1000000);
+    d->firmware->power_on(d->state, &d->env);
+}
+
+/* Time moves by whole samples without ever losing a part of a nanosecond.
+ * @return the whole microseconds that went by */
+static uint32_t pass_samples(struct mg_sim_device *d, uint32_t n)
+{
+    uint64_t rate_mhz = d->firmware->frontend->rate_mhz;
+    uint64_t before_us = d->now_ns / 1000;
+    uint64_t parts = n * SAMPLE_PARTS + d->now_rest;
+    d->now_ns += parts / rate_mhz;
+    d->now_rest = parts % rate_mhz;
+    return (uint32_t)(d->now_ns / 1000 - before_us);
+}
+
+static void add_energy(struct mg_sim_device *d, uint32_t elapsed_us)
+{
+    double s, c;
+    mg_sincos(mg_turn_from_cdeg(d->load.phase_cdeg), &s, &c);
+    double uw = (double)d->load.voltage_mv * (double)d->load.current_ma * c *
+                d->firmware->frontend->n_lanes;
+    d->energy_pj += (int64_t)(uw * elapsed_us);
+    d->energy_mwh += d->energy_pj / PJ_PER_MWH;
+    d->energy_pj %= PJ_PER_MWH;
+}
+
+static int64_t between(int64_t lo, int64_t x, int64_t hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+/* What flows in the tick that starts now. */
+static void sample_load(struct mg_sim_device *d)
+{
+    struct mg_fw_outputs out;
+    mg_sim_device_outputs(d, &out);
+    mg_sim_profile_at(&d->profile, d->now_ns / 1000000, &d->load);
+    /* 1 kV and 1 kA: beyond any meter, and no sum below overflows. */
+    d->load.voltage_mv = between(0, d->load.voltage_mv, 1000000);
+    d->load.current_ma = between(0, d->load.current_ma, 1000000);
+    if (!out.load_connected) {
+        d->load.current_ma = 0;
+    }
+    mg_sim_frontend_load(&d->frontend, &d->load);
+}
+
+void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
+{
+    struct mg_sim_device *d = device;
+    uint64_t rate_mhz = d->firmware->frontend->rate_mhz;
+    d->until_ns = until_ns;
+    if (is_off(d)) {
+        return;
+    }
+    ensure_power(d);
+    for (;;) {
+        sample_load(d);
+        uint32_t n = mg_sim_frontend_tick_samples(&d->frontend);
+        uint64_t parts = n * SAMPLE_PARTS + d->now_rest;
+        if (d->now_ns + parts / rate_mhz > until_ns) {
+            return;
+        }
+        struct mg_tick tick;
+        mg_sim_frontend_tick(&d->frontend, n, &tick);
+        tick.elapsed_us = pass_samples(d, n);
+        add_energy(d, tick.elapsed_us);
+        d->firmware->tick(d->state, &tick);
+    }
+}
+
+uint64_t mg_sim_device_now_ns(const struct mg_sim_device *device)
+{
+    return device->now_ns;
+}
+
+size_t mg_sim_device_pdu(struct mg_sim_device *device, uint8_t unit,
+                         const uint8_t *request, size_t len,
+                         uint8_t ret[MG_PDU_MAX])
+{
+    if (is_off(device)) {
+        return 0;
+    }
+    ensure_power(device);
+    size_t n = device->firmware->pdu(device->state, unit, request, len, ret,
+                                     MG_PDU_MAX);
+    return n <= MG_PDU_MAX ? n : 0;
+}
+
+void mg_sim_device_outputs(const struct mg_sim_device *device,
+                           struct mg_fw_outputs *ret)
+{
+    if (device->is_powered) {
+        device->firmware->outputs(device->state, ret);
+        return;
+    }
+    *ret = (struct mg_fw_outputs){.load_connected = true,
+                                  .unit = device->env.unit,
+                                  .baud = device->env.baud};
+}
+
+int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,
+                      int64_t value)
+{
+    ensure_power(device);
+    return device->firmware->set(device->state, channel, value);
+}
+
+int mg_sim_device_set_input(struct mg_sim_device *device, unsigned index,
+                            bool is_closed)
+{
+    ensure_power(device);
+    return device->firmware->set_input(device->state, index, is_closed);
+}
+
+int mg_sim_device_fault(struct mg_sim_device *device, enum mg_fw_fault fault)
+{
+    ensure_power(device);
+    return device->firmware->fault(device->state, fault);
+}
+
+void mg_sim_device_power_cycle(struct mg_sim_device *device, uint64_t off_ms)
+{
+    ensure_power(device);
+    device->firmware->power_fail(device->state);
+    device->is_powered = false;
+    device->now_ns += off_ms * 1000000;
+    device->until_ns = device->now_ns;
+    ensure_power(device);
+}
+
+uint8_t *mg_sim_device_nv(struct mg_sim_device *device, size_t *ret_len)
+{
+    *ret_len = device->firmware->nv_size;
+    return device->env.nv;
+}
+
+int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device)
+{
+    return device->energy_mwh;
+}
