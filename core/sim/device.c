@@ -233,10 +233,24 @@ void mg_sim_device_power_cycle(struct mg_sim_device *device, uint64_t off_ms)
     ensure_power(device);
 }
 
-uint8_t *mg_sim_device_nv(struct mg_sim_device *device, size_t *ret_len)
+const uint8_t *mg_sim_device_nv(const struct mg_sim_device *device,
+                                size_t *ret_len)
 {
     *ret_len = device->firmware->nv_size;
     return device->env.nv;
+}
+
+int mg_sim_device_load_nv(struct mg_sim_device *device, const uint8_t *nv,
+                          size_t len)
+{
+    if (len != device->firmware->nv_size) {
+        return MG_E_INVAL;
+    }
+    if (device->is_powered) {
+        return MG_E_STATE;
+    }
+    memcpy(device->env.nv, nv, len);
+    return MG_OK;
 }
 
 int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device)

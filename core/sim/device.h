@@ -66,9 +66,15 @@ int mg_sim_device_fault(struct mg_sim_device *device, enum mg_fw_fault fault);
  *  the nv holds all that the meter keeps. */
 void mg_sim_device_power_cycle(struct mg_sim_device *device, uint64_t off_ms);
 
-/** The non-volatile memory, to keep it across runs: written before the first
- *  use, it is what the meter finds. */
-uint8_t *mg_sim_device_nv(struct mg_sim_device *device, size_t *ret_len);
+/** The non-volatile memory, to keep it across runs. */
+const uint8_t *mg_sim_device_nv(const struct mg_sim_device *device,
+                                size_t *ret_len);
+
+/** Put back the non-volatile memory of an earlier run.
+ *  @return MG_OK; MG_E_INVAL: another length than the meter's; MG_E_STATE: the
+ *          meter has been used already */
+int mg_sim_device_load_nv(struct mg_sim_device *device, const uint8_t *nv,
+                          size_t len);
 
 /** True energy that has flowed while the load was connected, mWh, negative for
  *  export, all phases: the truth beside what the meter says. */

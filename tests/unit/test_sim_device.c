@@ -254,17 +254,20 @@ static void test_memory_of_an_earlier_run(void **state)
     struct mg_sim_device *d = create(&ten_ampere, 1);
     struct tiny_nv nv = {.n_power_fails = 41};
     size_t len;
-    uint8_t *memory = mg_sim_device_nv(d, &len);
+    const uint8_t *memory = mg_sim_device_nv(d, &len);
     struct mg_fw_outputs out;
     assert_int_equal(len, sizeof(nv));
     assert_int_equal(memory[0], 0xff);
     mg_sim_device_outputs(d, &out); /* looking does not power it */
     assert_true(out.load_connected);
     assert_int_equal(out.unit, 9);
-    memcpy(memory, &nv, sizeof(nv));
+    const uint8_t *image = (const uint8_t *)&nv;
+    assert_int_equal(mg_sim_device_load_nv(d, image, len - 1), MG_E_INVAL);
+    assert_int_equal(mg_sim_device_load_nv(d, image, len), MG_OK);
     mg_sim_device_power_cycle(d, 0);
     memcpy(&nv, memory, sizeof(nv));
     assert_int_equal(nv.n_power_fails, 42);
+    assert_int_equal(mg_sim_device_load_nv(d, image, len), MG_E_STATE);
     mg_sim_device_destroy(d);
 }
 
