@@ -1,0 +1,83 @@
+/* metergate check: is this configuration right? */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cli/app.h"
+#include "cli/cli.h"
+#include "config/config.h"
+
+static void help(void)
+{
+    (void)printf("Usage: metergate check FILE\n"
+                 "       metergate check --schema\n\n"
+                 "Check a configuration whole and print every fault as "
+                 "file:line:column.\n\n"
+                 "  --schema   print the JSON Schema of the configuration\n"
+                 "  --help     this text\n\n"
+                 "Example: metergate check config/examples/depot.yaml\n"
+                 "Exit status: 0 right, 1 faults were found, 2 wrong usage.\n");
+}
+
+static int print_schema(void)
+{
+    struct mg_err err = {0};
+    struct mg_plugins plugins = {0};
+    char directory[4096];
+    if (mg_plugins_directory(directory, sizeof directory, &err) != MG_OK ||
+        mg_plugins_load(&plugins, directory, &err) != MG_OK) {
+        return app_fail(&err);
+    }
+    mg_config_schema(&plugins, stdout);
+    mg_plugins_destroy(&plugins);
+    return 0;
+}
+
+static void print_summary(const struct mg_setup *setup)
+{
+    (void)printf("%s: gateway %s, %zu meters on %zu buses, %zu descriptors\n",
+                 setup->file, setup->gateway, setup->n_meters, setup->n_buses,
+                 mg_setup_descriptors(setup));
+    for (size_t i = 0; i < setup->n_buses && i < 20; i++) {
+        uint32_t load = mg_setup_bus_load(setup, i);
+        size_t n = 0;
+        for (size_t k = 0; k < setup->n_meters; k++) {
+            n += setup->meters[k].bus == i;
+        }
+        (void)printf("  %-12s %3zu meters, %u.%u %% of the bus's time\n",
+                     setup->buses[i].id, n, load / 10, load % 10);
+    }
+    if (setup->n_buses > 20) {
+        (void)printf("  and %zu more\n", setup->n_buses - 20);
+    }
+}
+
+int cli_check(int argc, char **argv)
+{
+    static const struct option options[] = {{"schema", no_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            return optind == argc ? print_schema()
+                                  : cli_usage("check", "--schema takes no "
+                                                       "file");
+        case 'h':
+            help();
+            return 0;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (optind + 1 != argc) {
+        return cli_usage("check", "one configuration file is needed");
+    }
+    struct app app = {0};
+    int exit_code = app_load(&app, argv[optind]);
+    if (exit_code == 0) {
+        print_summary(app.setup);
+    }
+    app_stop(&app);
+    return exit_code;
+}

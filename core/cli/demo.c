@@ -1,0 +1,192 @@
+/* metergate demo: a simulated depot, a broker of its own, a live table. */
+#include <ftw.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "cli/app.h"
+#include "cli/broker.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "mqtt/uplink.h"
+
+#define DRAW_PERIOD_MS  1000
+#define PLAIN_PERIOD_MS 5000
+
+struct demo {
+    struct app app;
+    struct broker broker;
+    struct table table;
+    uv_timer_t draw_timer, end_timer;
+    bool has_draw_timer, has_end_timer, is_kept;
+    char directory[256];
+};
+
+static void help(void)
+{
+    (void)printf(
+        "Usage: metergate demo [OPTION]... [FILE]\n\n"
+        "Run a depot of simulated meters behind real ptys and TCP ports, read "
+        "it,\npublish to a mosquitto started for it on a free port of "
+        "127.0.0.1, and\nshow a live table. Nothing outside this machine is "
+        "touched.\n\n"
+        "  --for DURATION   stop by itself\n"
+        "  --help           this text\n\n"
+        "Example: metergate demo config/examples/demo.yaml\n");
+}
+
+static void draw(uv_timer_t *timer)
+{
+    struct demo *d = timer->data;
+    struct mg_gateway_stats s;
+    struct mg_store_stats store = {0};
+    struct mg_sink_stats sink = {0};
+    mg_gateway_stats(d->app.gateway, &s);
+    mg_store_stats(d->app.store, &store);
+    mg_uplink_stats(d->app.sink, &sink);
+    char footer[256];
+    (void)snprintf(footer, sizeof footer,
+                   "%zu/%zu online, %llu readings, %llu requests, latency p50 "
+                   "%.1f ms p99 %.1f ms; mosquitto %s, %llu rows acknowledged, "
+                   "%llu waiting",
+                   s.n_online, s.n_meters, (unsigned long long)s.n_readings,
+                   (unsigned long long)s.n_requests, s.latency_p50_us / 1000.0,
+                   s.latency_p99_us / 1000.0,
+                   sink.is_connected ? "connected" : "not connected",
+                   (unsigned long long)sink.n_acked,
+                   (unsigned long long)store.n_rows);
+    table_draw(&d->table, d->app.gateway, mg_clock_utc_ms(d->app.clock),
+               footer);
+}
+
+static void time_is_up(uv_timer_t *timer)
+{
+    struct demo *d = timer->data;
+    app_quit(&d->app, 0);
+}
+
+/* The demo's own broker and directory instead of the configuration's. */
+static int prepare(struct app *app, void *ctx, struct mg_err *err)
+{
+    struct demo *d = ctx;
+    struct mg_setup_mqtt *mqtt = &app->setup->mqtt;
+    int rc = broker_start(&d->broker, d->directory, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
+    mqtt->is_enabled = true;
+    mqtt->has_tls = false;
+    mqtt->port = d->broker.port;
+    (void)snprintf(mqtt->host, sizeof mqtt->host, "127.0.0.1");
+    free(app->setup->state_dir);
+    app->setup->state_dir = strdup(d->directory);
+    if (app->setup->state_dir == NULL) {
+        return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    }
+    (void)printf("Broker: mosquitto on 127.0.0.1:%u. In another terminal:\n"
+                 "  mosquitto_sub -h 127.0.0.1 -p %u -v -t '%s/%s/#'\n",
+                 d->broker.port, d->broker.port, mqtt->root,
+                 app->setup->gateway);
+    return MG_OK;
+}
+
+static int start_timers(struct demo *d, uint64_t for_ms)
+{
+    uint64_t period_ms =
+        d->table.is_terminal ? DRAW_PERIOD_MS : PLAIN_PERIOD_MS;
+    if (uv_timer_init(&d->app.loop, &d->draw_timer) != 0) {
+        return 1;
+    }
+    d->has_draw_timer = true;
+    d->draw_timer.data = d;
+    (void)uv_timer_start(&d->draw_timer, draw, DRAW_PERIOD_MS, period_ms);
+    if (for_ms != 0 && uv_timer_init(&d->app.loop, &d->end_timer) == 0) {
+        d->has_end_timer = true;
+        d->end_timer.data = d;
+        (void)uv_timer_start(&d->end_timer, time_is_up, for_ms, 0);
+    }
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+                        struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    (void)remove(path); /* a left-over in /tmp is no harm */
+    return 0;
+}
+
+static int demo(struct demo *d, const char *file, uint64_t for_ms)
+{
+    struct app_options options = {.file = file,
+                                  .is_simulated = true,
+                                  .has_store = true,
+                                  .prepare = prepare,
+                                  .observer_ctx = d};
+    int exit_code = app_load(&d->app, file);
+    if (exit_code == 0) {
+        exit_code = app_start(&d->app, &options);
+    }
+    if (exit_code == 0) {
+        (void)printf("Ctrl-C ends it.\n\n");
+        table_init(&d->table, stdout);
+        exit_code = start_timers(d, for_ms);
+    }
+    if (exit_code == 0) {
+        mg_log_set_level(MG_LOG_ERROR); /* the table is the report now */
+        exit_code = app_loop(&d->app);
+        draw(&d->draw_timer);
+    }
+    if (d->has_draw_timer) {
+        uv_close((uv_handle_t *)&d->draw_timer, NULL);
+    }
+    if (d->has_end_timer) {
+        uv_close((uv_handle_t *)&d->end_timer, NULL);
+    }
+    return exit_code;
+}
+
+int cli_demo(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"for", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {0}};
+    uint64_t for_ms = 0;
+    int c;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'f':
+            if (app_duration_ms(optarg, &for_ms) != MG_OK) {
+                return cli_usage("demo", "--for takes e.g. 60s, not '%s'",
+                                 optarg);
+            }
+            break;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (argc - optind > 1) {
+        return cli_usage("demo", "one configuration file at most");
+    }
+    struct demo d = {.directory = "/tmp/metergate-demo-XXXXXX"};
+    if (mkdtemp(d.directory) == NULL) {
+        (void)fprintf(stderr, "metergate: cannot make a directory in /tmp\n");
+        return 1;
+    }
+    int exit_code = demo(
+        &d, optind < argc ? argv[optind] : MG_DATA_DIR "/demo.yaml", for_ms);
+    app_stop(&d.app);
+    broker_stop(&d.broker);
+    (void)nftw(d.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return exit_code;
+}

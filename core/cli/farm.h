@@ -1,0 +1,31 @@
+/* The simulated meters as a child process: `metergate simulate`, so that the
+ * gateway really talks to another program over ptys and TCP. */
+#ifndef MG_CLI_FARM_H
+#define MG_CLI_FARM_H
+
+#include <uv.h>
+
+#include "run/setup.h"
+
+struct farm {
+    uv_process_t process;
+    uv_pipe_t output;
+    bool has_process, has_output, is_ready, is_stopping;
+    size_t n_mapped;
+    char line[1024];
+    size_t line_len;
+    struct mg_setup *setup; /* borrowed; its buses are redirected */
+    void (*died)(struct farm *farm, int64_t status, int signal);
+    void *ctx;
+};
+
+/** Start the child for setup->file and wait until it serves every bus; the
+ *  buses of the setup then point at it. Prints the mapping to `report` unless
+ *  NULL. Runs the loop meanwhile, 10 s at most. */
+int farm_start(struct farm *farm, uv_loop_t *loop, struct mg_setup *setup,
+               const char *keep_dir, FILE *report, struct mg_err *err);
+
+/** Ask it to stop; the handles close as the loop runs. */
+void farm_stop(struct farm *farm);
+
+#endif

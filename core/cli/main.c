@@ -1,0 +1,64 @@
+/* metergate: the composition root's front door. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {"run", "read the meters of a configuration and publish them", cli_run},
+    {"simulate", "serve the simulated meters of a configuration", cli_simulate},
+    {"check", "check a configuration, or print its JSON Schema", cli_check},
+    {"models", "list the meter models", cli_models},
+    {"read", "read one meter once", cli_read},
+    {"demo", "a simulated depot, a broker and a live table", cli_demo},
+};
+
+static void help(FILE *out)
+{
+    (void)fprintf(out, "Usage: metergate COMMAND [OPTION]... [FILE]\n\n"
+                       "Energy-meter gateway for EV-charging depots.\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name,
+                      commands[i].summary);
+    }
+    (void)fprintf(out, "\nEach command explains itself: metergate run --help\n"
+                       "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    (void)fprintf(stderr, "metergate %s: ", command);
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "\nTry: metergate %s --help\n", command);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("metergate %s\n", MG_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].main(argc - 1, argv + 1);
+        }
+    }
+    (void)fprintf(stderr,
+                  "metergate: there is no command '%s'\n"
+                  "Try: metergate --help\n",
+                  argv[1]);
+    return EXIT_USAGE;
+}

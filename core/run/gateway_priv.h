@@ -1,0 +1,196 @@
+/* The gateway's own structs, shared by the files of run/ only. */
+#ifndef MG_RUN_GATEWAY_PRIV_H
+#define MG_RUN_GATEWAY_PRIV_H
+
+#include "base/log.h"
+#include "model/check.h"
+#include "model/json.h"
+#include "model/points.h"
+#include "run/gateway.h"
+#include "run/latency.h"
+#include "run/plugins.h"
+
+#define READING_JSON_MAX 8192
+#define EVENT_JSON_MAX   1024
+#define COMMAND_JSON_MAX 2048
+/* Sequence numbers reserved on the disk ahead of the last stored reading; a
+ * kill loses at most so many numbers, and the gap says so. */
+#define SEQ_AHEAD_MIN 60
+
+struct meter;
+
+/* A plan is the same for all meters of one model, variant and limits. */
+struct shared_plan {
+    struct mg_plan plan;
+    const struct mg_plugin *plugin;
+    unsigned variant;
+    uint16_t max_registers, max_gap;
+    uint16_t probe_block; /* the cheapest live block */
+};
+
+struct line {
+    struct mg_gateway *gateway;
+    const struct mg_setup_bus *setup;
+    struct mg_modbus *bus;
+    bool is_up;
+    struct mg_complaint complaint;
+    char reason[MG_ERR_TEXT];
+};
+
+/* Readings on their way into one outbox row. */
+struct batch {
+    char *buf; /* owned */
+    size_t cap, len;
+    uint32_t n;
+    uint64_t first_ns; /* clock time of the oldest reading */
+    uint64_t last_seq;
+};
+
+/* A sequence of numbers whose reserve is known to be on the disk. */
+struct sequence {
+    uint64_t last;     /* given */
+    uint64_t stored;   /* newest in a row handed to the store */
+    uint64_t reserved; /* asked for */
+    uint64_t durable;  /* reserve known to be on the disk */
+    uint64_t ticket;   /* of the reserve asked for */
+};
+
+#define TASK_ARGS_MAX   256
+#define TASK_VALUES_MAX 16
+#define TASK_ID_MAX     64
+
+/* A command being carried out, see procedure.c; made when a meter gets its
+ * first one. What `kept` holds survives a restart of the gateway. */
+struct task {
+    struct meter *meter;
+    const struct mg_procedure *procedure; /* NULL: none */
+    struct mg_modbus_request request;
+    struct mg_timer wait;
+    struct mg_timer deadline;
+    enum mg_step_event next_event; /* when `wait` fires */
+    struct mg_step_out out;
+    struct mg_value values[TASK_VALUES_MAX];
+    size_t n_values;
+    uint64_t ticket; /* the SEND in `out` waits for this commit; 0 = none */
+    bool is_stored, is_in_flight, is_canceled, must_resume;
+    unsigned n_steps;
+    struct task_kept {
+        uint32_t version;
+        char verb[32], id[TASK_ID_MAX];
+        _Alignas(8) uint8_t state[MG_STEP_STATE_MAX];
+        _Alignas(8) uint8_t args[TASK_ARGS_MAX];
+        struct mg_reply_to reply_to;
+        int64_t started_ms;
+    } kept;
+};
+
+struct meter {
+    struct mg_gateway *gateway;
+    size_t index;
+    const struct mg_setup_meter *setup;
+    const struct shared_plan *plan;
+    struct line *line;
+    struct mg_modbus_unit *unit;
+    uint8_t address;
+    uint32_t baud; /* 0 = the line's */
+
+    /* The poll that is going on. */
+    struct mg_timer due_timer;
+    uint64_t due_ns, cycle_due_ns, next_slow_ns;
+    struct mg_modbus_request request;
+    bool is_polling, is_probe, is_once, has_info;
+    bool wants[MG_N_GROUPS];
+    uint8_t group;
+    uint16_t block;
+    unsigned n_blocks_ok, n_blocks_bad, n_info_failed;
+    char trouble[128];       /* first trouble of this poll */
+    struct mg_sample sample; /* being read */
+    struct mg_sample *live;  /* newest good live sample; owned, on demand */
+
+    enum mg_meter_state state;
+    char reason[128];
+    unsigned n_failed; /* polls in a row */
+    struct mg_complaint complaint, quality_complaint;
+    struct mg_check_state check;
+    bool is_clear_expected;
+    bool is_check_dirty;
+    struct sequence seq;
+    struct batch batch;
+    uint64_t n_polls, n_good, n_missed;
+    char serial[32];
+    struct task *task; /* owned, on demand */
+};
+
+struct mg_gateway {
+    uv_loop_t *loop;
+    struct mg_clock *clock;
+    const struct mg_setup *setup;
+    struct mg_store *store;
+    struct mg_sink *sink;
+    struct mg_gateway_settings settings;
+    size_t n_lines, n_meters, n_plans;
+    struct line *lines;         /* owned */
+    struct meter *meters;       /* owned */
+    struct shared_plan **plans; /* owned */
+    struct mg_timer flush_timer;
+    uint64_t event_number;
+    uint64_t last_ticket, durable_ticket; /* asked for; on the disk */
+    bool is_running, is_stopped, has_disk_trouble, is_link_up;
+    uint64_t n_readings, n_unstored;
+    struct mg_complaint disk_complaint, link_complaint;
+    struct mg_latency latency;
+    char epoch[17];
+};
+
+/* poller.c */
+void mg_poller_start(struct meter *meter, uint64_t first_ns);
+void mg_poller_stop(struct meter *meter);
+void mg_poller_once(struct meter *meter);
+
+/* meter_state.c */
+void mg_meter_answered(struct meter *meter, bool is_complete,
+                       const char *reason);
+void mg_meter_failed(struct meter *meter, const char *reason);
+void mg_meter_publish_info(struct meter *meter);
+void mg_meter_publish_availability(struct meter *meter);
+
+/* pipeline.c: a sample of one group is complete. */
+void mg_pipeline_sample(struct meter *meter, struct mg_sample *sample);
+void mg_pipeline_flush(struct meter *meter);
+void mg_pipeline_flush_old(struct mg_gateway *gateway);
+
+/* sequence.c */
+void mg_sequence_load(struct meter *meter);
+uint64_t mg_sequence_next(struct meter *meter);
+void mg_sequence_stored(struct meter *meter);
+void mg_sequence_clean(struct meter *meter);
+void mg_sequence_durable(struct mg_gateway *gateway, uint64_t ticket);
+
+/* event.c: `members` continues the object, begins with ',' or is NULL. */
+void mg_event(struct mg_gateway *gateway, struct meter *meter,
+              enum mg_log_level level, const char *event, const char *members,
+              const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* meter_memory.c: what a meter keeps across restarts. */
+void mg_memory_load(struct meter *meter);
+void mg_memory_save_check(struct meter *meter);
+void mg_memory_save_place(struct meter *meter);
+
+/* event.c */
+void mg_event_load(struct mg_gateway *gateway);
+
+/* command.c: commands from the sink, and their answers. */
+void mg_command_receive(struct mg_gateway *gateway,
+                        const struct mg_command *command);
+void mg_command_finish(struct task *task, int code, const char *reason);
+
+/* procedure.c: runs the step functions of drivers. */
+struct task *mg_task_of(struct meter *meter); /* made if need be; or NULL */
+const struct mg_procedure *mg_procedure_find(const struct meter *meter,
+                                             const char *verb);
+void mg_procedure_start(struct task *task, enum mg_step_event event);
+void mg_procedure_durable(struct mg_gateway *gateway, uint64_t ticket);
+void mg_procedure_stop(struct meter *meter);
+void mg_procedure_load(struct meter *meter);
+
+#endif

@@ -1,0 +1,151 @@
+/* Whether a meter is online, and what is said about it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/channel.h"
+#include "run/gateway_priv.h"
+
+/* Polls in a row without any answer before a meter counts as offline. */
+#define FAILED_POLLS_MAX 3
+
+const char *mg_meter_state_text(enum mg_meter_state state)
+{
+    static const char *const texts[] = {"unknown", "online", "degraded",
+                                        "offline"};
+    return texts[state];
+}
+
+static void tell_observer(struct meter *m)
+{
+    const struct mg_gateway_settings *s = &m->gateway->settings;
+    if (s->observer != NULL && s->observer->state != NULL) {
+        s->observer->state(s->ctx, m->index, m->state, m->reason);
+    }
+}
+
+void mg_meter_publish_availability(struct meter *m)
+{
+    struct mg_gateway *g = m->gateway;
+    if (g->sink == NULL || m->state == MG_METER_UNKNOWN) {
+        return;
+    }
+    char topic[MG_STORE_TOPIC_MAX];
+    (void)snprintf(topic, sizeof topic, "m/%s/availability", m->setup->id);
+    const char *text = m->state == MG_METER_OFFLINE ? "offline" : "online";
+    (void)g->sink->ops->retain(g->sink, topic, text, strlen(text), 1);
+}
+
+static void put_obis(const struct meter *m, struct mg_json *j)
+{
+    const struct mg_plan *plan = &m->plan->plan;
+    mg_json_key(j, "obis");
+    mg_json_open(j, '{');
+    for (size_t i = 0; i < plan->n_points; i++) {
+        char key[MG_CHANNEL_KEY_MAX];
+        char obis[MG_OBIS_MAX];
+        if (plan->points[i].row->group == MG_GROUP_LIVE &&
+            mg_channel_key(plan->points[i].channel, key) == MG_OK &&
+            mg_channel_obis(plan->points[i].channel, obis) == MG_OK) {
+            mg_json_member_str(j, key, obis);
+        }
+    }
+    mg_json_close(j, '}');
+}
+
+void mg_meter_publish_info(struct meter *m)
+{
+    struct mg_gateway *g = m->gateway;
+    if (g->sink == NULL) {
+        return;
+    }
+    const struct mg_plugin *plugin = m->setup->plugin;
+    char buf[READING_JSON_MAX];
+    char topic[MG_STORE_TOPIC_MAX];
+    (void)snprintf(topic, sizeof topic, "m/%s/info", m->setup->id);
+    struct mg_json j = mg_json_init(buf, sizeof buf);
+    mg_json_open(&j, '{');
+    mg_json_member_str(&j, "meter", m->setup->id);
+    mg_json_member_str(&j, "vendor", plugin->vendor);
+    mg_json_member_str(&j, "model", plugin->model);
+    if (m->serial[0] != '\0') {
+        mg_json_member_str(&j, "serial", m->serial);
+    }
+    mg_json_member_str(&j, "bus", m->line->setup->id);
+    mg_json_member_int(&j, "unit", m->address);
+    mg_json_member_int(&j, "phases", plugin->driver->n_phases);
+    mg_json_member_int(&j, "interval_ms", m->setup->interval_ms);
+    mg_json_member_int(&j, "reg_epoch", (int64_t)m->check.epoch);
+    put_obis(m, &j);
+    mg_json_close(&j, '}');
+    if (!j.failed) {
+        (void)g->sink->ops->retain(g->sink, topic, j.buf, j.len, 1);
+    }
+}
+
+static void change_state(struct meter *m, enum mg_meter_state state,
+                         const char *reason)
+{
+    bool was_offline =
+        m->state == MG_METER_OFFLINE || m->state == MG_METER_UNKNOWN;
+    bool is_offline = state == MG_METER_OFFLINE;
+    bool is_new = m->state != state;
+    m->state = state;
+    (void)snprintf(m->reason, sizeof m->reason, "%s", reason);
+    if (!is_new) {
+        return;
+    }
+    if (was_offline != is_offline || is_offline) {
+        mg_meter_publish_availability(m);
+    }
+    tell_observer(m);
+}
+
+void mg_meter_answered(struct meter *m, bool is_complete, const char *reason)
+{
+    m->n_failed = 0;
+    uint64_t lasted_ms;
+    uint32_t n_failures;
+    uint64_t now_ms = mg_clock_now_ms(m->gateway->clock);
+    bool is_back = m->state == MG_METER_OFFLINE;
+    if (mg_complaint_ok(&m->complaint, now_ms, &lasted_ms, &n_failures) &&
+        is_back) {
+        mg_event(m->gateway, m, MG_LOG_INFO, "meter-online", NULL,
+                 "answers again after %llu s, %u failed polls",
+                 (unsigned long long)(lasted_ms / 1000), n_failures);
+    }
+    change_state(m, is_complete ? MG_METER_ONLINE : MG_METER_DEGRADED,
+                 is_complete ? "" : reason);
+    if (m->task != NULL && m->task->must_resume) {
+        mg_procedure_start(m->task, MG_STEP_RESUME);
+    }
+    if (is_complete) {
+        (void)mg_complaint_ok(&m->quality_complaint, now_ms, &lasted_ms,
+                              &n_failures);
+    } else if (mg_complaint_fail(&m->quality_complaint, now_ms)) {
+        mg_event(m->gateway, m, MG_LOG_WARN, "meter-degraded", NULL,
+                 "some values are missing: %s", reason);
+    }
+}
+
+void mg_meter_failed(struct meter *m, const char *reason)
+{
+    struct mg_gateway *g = m->gateway;
+    m->n_failed++;
+    /* Counted for the "answers again" event; said below, once. */
+    (void)mg_complaint_fail(&m->complaint, mg_clock_now_ms(g->clock));
+    if (m->is_once) {
+        m->state = MG_METER_OFFLINE;
+        (void)snprintf(m->reason, sizeof m->reason, "%s", reason);
+        tell_observer(m);
+        return;
+    }
+    if (m->n_failed < FAILED_POLLS_MAX || m->state == MG_METER_OFFLINE) {
+        return;
+    }
+    m->has_info = false; /* another meter may come back in its place */
+    m->n_info_failed = 0;
+    change_state(m, MG_METER_OFFLINE, reason);
+    mg_event(g, m, MG_LOG_WARN, "meter-offline", NULL,
+             "%s unit %u: %s, %u polls in a row", m->line->setup->id,
+             m->address, reason, m->n_failed);
+}

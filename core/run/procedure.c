@@ -1,0 +1,296 @@
+/* Runs a driver's step function: sends what it asks for, waits when it says
+ * so, and keeps its state on the disk before anything that has an effect. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/gateway_priv.h"
+
+#define TASK_VERSION    1
+#define TASK_TIMEOUT_MS 60000U
+#define TASK_CANCEL_MS  10000U
+#define TASK_STEPS_MAX  500U
+#define BUSY_RETRY_MS   100U
+
+static void run_step(struct task *t, enum mg_step_event event,
+                     const struct mg_modbus_result *result);
+static void send_now(struct task *t);
+
+static struct mg_gateway *gateway_of(const struct task *t)
+{
+    return t->meter->gateway;
+}
+
+static uint64_t in_ms(const struct task *t, uint32_t ms)
+{
+    return mg_clock_now_ns(gateway_of(t)->clock) + (uint64_t)ms * 1000000;
+}
+
+static void key_of(const struct meter *m, char key[MG_STORE_KEY_MAX])
+{
+    (void)snprintf(key, MG_STORE_KEY_MAX, "task/%s", m->setup->id);
+}
+
+static void woke(struct mg_timer *timer)
+{
+    struct task *t =
+        (struct task *)((char *)timer - offsetof(struct task, wait));
+    run_step(t, t->next_event, NULL);
+}
+
+static void wake_later(struct task *t, uint32_t ms, enum mg_step_event event)
+{
+    t->next_event = event;
+    mg_timer_start(gateway_of(t)->clock, &t->wait, in_ms(t, ms), woke);
+}
+
+static void retry_send(struct mg_timer *timer)
+{
+    send_now((struct task *)((char *)timer - offsetof(struct task, wait)));
+}
+
+static void finish(struct task *t, int code, const char *reason)
+{
+    mg_timer_stop(&t->wait);
+    mg_timer_stop(&t->deadline);
+    t->ticket = 0;
+    if (t->is_stored && gateway_of(t)->store != NULL) {
+        char key[MG_STORE_KEY_MAX];
+        key_of(t->meter, key);
+        uint64_t ticket;
+        /* If it cannot be deleted, a restart resumes and finds it done. */
+        (void)mg_store_put(gateway_of(t)->store, key, "", 0, &ticket);
+    }
+    t->is_stored = false;
+    mg_command_finish(t, code, reason);
+    t->procedure = NULL;
+}
+
+static void deadline(struct mg_timer *timer)
+{
+    struct task *t =
+        (struct task *)((char *)timer - offsetof(struct task, deadline));
+    if (t->is_canceled) {
+        if (!t->is_in_flight) {
+            finish(t, MG_E_TIMEOUT, "gave up: the meter never came to rest");
+            return;
+        }
+    }
+    t->is_canceled = true;
+    mg_timer_start(gateway_of(t)->clock, &t->deadline, in_ms(t, TASK_CANCEL_MS),
+                   deadline);
+    if (!t->is_in_flight && t->ticket == 0) {
+        mg_timer_stop(&t->wait);
+        run_step(t, MG_STEP_CANCEL, NULL);
+    }
+}
+
+static void answered(struct mg_modbus_request *request,
+                     const struct mg_modbus_result *result)
+{
+    struct task *t =
+        (struct task *)((char *)request - offsetof(struct task, request));
+    t->is_in_flight = false;
+    if (result->code == MG_E_CANCELED || t->procedure == NULL) {
+        return; /* the gateway is stopping: it is resumed at the next start */
+    }
+    switch (result->code) {
+    case MG_OK:
+        run_step(t, MG_STEP_REPLY, result);
+        break;
+    case MG_E_EXCEPTION:
+        run_step(t, MG_STEP_EXCEPTION, result);
+        break;
+    default:
+        run_step(t, MG_STEP_TIMEOUT, result);
+        break;
+    }
+}
+
+static void send_now(struct task *t)
+{
+    struct mg_modbus_request *request = &t->request;
+    memset(request, 0, sizeof *request);
+    memcpy(request->pdu, t->out.pdu, t->out.pdu_len);
+    request->pdu_len = t->out.pdu_len;
+    request->is_urgent = true;
+    request->timeout_ms = t->out.timeout_ms;
+    request->alias = t->out.unit;
+    request->baud = t->out.baud != 0 ? t->out.baud : t->meter->baud;
+    request->done = answered;
+    int rc = mg_modbus_submit(t->meter->unit, request);
+    if (rc == MG_OK) {
+        t->is_in_flight = true;
+    } else if (rc == MG_E_BUSY) {
+        mg_timer_start(gateway_of(t)->clock, &t->wait, in_ms(t, BUSY_RETRY_MS),
+                       retry_send);
+    } else if (rc == MG_E_INVAL) {
+        finish(t, rc, "the driver made a request that is none");
+    } else {
+        wake_later(t, BUSY_RETRY_MS, MG_STEP_TIMEOUT);
+    }
+}
+
+/* What acts on the meter is on the disk first: after a kill the procedure is
+ * resumed, and looks before it leaps. */
+static void send_after_commit(struct task *t)
+{
+    char key[MG_STORE_KEY_MAX];
+    key_of(t->meter, key);
+    if (mg_store_put(gateway_of(t)->store, key, &t->kept, sizeof t->kept,
+                     &t->ticket) != MG_OK) {
+        t->ticket = 0;
+        finish(t, MG_E_NOSPC,
+               "not carried out: its state could not be stored first");
+        return;
+    }
+    t->is_stored = true;
+    mg_store_flush(gateway_of(t)->store);
+}
+
+void mg_procedure_durable(struct mg_gateway *g, uint64_t ticket)
+{
+    for (size_t i = 0; i < g->n_meters; i++) {
+        struct task *t = g->meters[i].task;
+        if (t != NULL && t->ticket != 0 && t->ticket <= ticket) {
+            t->ticket = 0;
+            send_now(t);
+        }
+    }
+}
+
+static void collect_values(struct task *t)
+{
+    for (size_t i = 0; i < t->out.n_values && i < MG_STEP_VALUES_MAX; i++) {
+        if (t->n_values < TASK_VALUES_MAX) {
+            t->values[t->n_values++] = t->out.values[i];
+        }
+    }
+}
+
+static void act(struct task *t)
+{
+    switch (t->out.action) {
+    case MG_STEP_SEND:
+        if (t->out.pdu_len == 0 || t->out.pdu_len > MG_PDU_MAX) {
+            finish(t, MG_E_INVAL, "the driver made an empty request");
+        } else if (t->out.has_effect && gateway_of(t)->store != NULL) {
+            send_after_commit(t);
+        } else {
+            send_now(t);
+        }
+        break;
+    case MG_STEP_WAIT:
+        wake_later(t, t->out.wait_ms, MG_STEP_WOKE);
+        break;
+    case MG_STEP_DONE:
+        finish(t, MG_OK, "");
+        break;
+    case MG_STEP_FAIL:
+        finish(t, t->out.code == MG_OK ? MG_E_STATE : t->out.code,
+               t->out.reason);
+        break;
+    }
+}
+
+static void run_step(struct task *t, enum mg_step_event event,
+                     const struct mg_modbus_result *result)
+{
+    struct mg_gateway *g = gateway_of(t);
+    if (++t->n_steps > TASK_STEPS_MAX) {
+        finish(t, MG_E_STATE, "the driver does not come to an end");
+        return;
+    }
+    struct mg_step_in in = {.event = event,
+                            .now_ms = mg_clock_now_ms(g->clock),
+                            .utc_ms = mg_clock_utc_ms(g->clock),
+                            .clock = (uint8_t)mg_clock_sync(g->clock),
+                            .options = t->meter->setup->options,
+                            .args = t->kept.args,
+                            .unit = t->meter->address};
+    if (result != NULL) {
+        in.pdu = result->pdu;
+        in.pdu_len = result->pdu_len;
+        in.exception = result->exception;
+    }
+    memset(&t->out, 0, sizeof t->out);
+    t->procedure->step(t->kept.state, &in, &t->out);
+    t->out.reason[sizeof t->out.reason - 1] = '\0';
+    collect_values(t);
+    act(t);
+}
+
+struct task *mg_task_of(struct meter *m)
+{
+    if (m->task == NULL) {
+        m->task = calloc(1, sizeof *m->task);
+        if (m->task != NULL) {
+            m->task->meter = m;
+        }
+    }
+    return m->task;
+}
+
+const struct mg_procedure *mg_procedure_find(const struct meter *m,
+                                             const char *verb)
+{
+    const struct mg_driver *driver = m->setup->plugin->driver;
+    for (size_t i = 0; i < driver->n_procedures; i++) {
+        const struct mg_procedure *p = &driver->procedures[i];
+        if (strcmp(p->verb, verb) == 0 &&
+            (p->variants == 0 || (p->variants & 1U << m->plan->variant) != 0)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* t->kept is filled in; START begins, RESUME goes on after a restart. */
+void mg_procedure_start(struct task *t, enum mg_step_event event)
+{
+    t->must_resume = false;
+    t->is_canceled = false;
+    t->n_steps = 0;
+    t->n_values = 0;
+    t->kept.version = TASK_VERSION;
+    mg_timer_start(gateway_of(t)->clock, &t->deadline,
+                   in_ms(t, TASK_TIMEOUT_MS), deadline);
+    run_step(t, event, NULL);
+}
+
+void mg_procedure_stop(struct meter *m)
+{
+    if (m->task != NULL) {
+        mg_timer_stop(&m->task->wait);
+        mg_timer_stop(&m->task->deadline);
+    }
+}
+
+void mg_procedure_load(struct meter *m)
+{
+    char key[MG_STORE_KEY_MAX];
+    key_of(m, key);
+    struct task_kept kept;
+    struct mg_err err;
+    size_t len;
+    if (mg_store_get(m->gateway->store, key, &kept, sizeof kept, &len, &err) !=
+            MG_OK ||
+        len != sizeof kept || kept.version != TASK_VERSION) {
+        return;
+    }
+    kept.verb[sizeof kept.verb - 1] = '\0';
+    kept.id[sizeof kept.id - 1] = '\0';
+    const struct mg_procedure *p = mg_procedure_find(m, kept.verb);
+    struct task *t = p == NULL ? NULL : mg_task_of(m);
+    if (t == NULL) {
+        return;
+    }
+    t->kept = kept;
+    t->procedure = p;
+    t->is_stored = true;
+    t->must_resume = true;
+    mg_log(MG_LOG_WARN,
+           "%s: the command %s was interrupted; it is looked "
+           "after when the meter answers",
+           m->setup->id, kept.verb);
+}

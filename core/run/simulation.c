@@ -1,0 +1,282 @@
+#include "run/simulation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIRST_SERIAL 26000001U
+#define NV_MAX       65536U
+
+struct mg_simulation {
+    const struct mg_setup *setup;
+    struct mg_simulation_settings settings;
+    char *keep_dir;                 /* owned; NULL: nothing is kept */
+    struct mg_sim_line **lines;     /* owned, one per bus */
+    struct mg_sim_device **devices; /* borrowed from the lines */
+};
+
+/* Different streams for each meter and line of one seed (splitmix64). */
+static uint64_t mix_seed(uint64_t seed, uint64_t index)
+{
+    uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15ULL;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+
+/* The angle of a power factor; rounded to 0.01 degree, so the last digits of
+ * the C library's acos do not matter. */
+static int32_t phase_cdeg(int32_t pf_1e4, bool is_capacitive)
+{
+    double degrees = acos((double)pf_1e4 / 10000.0) * 57.29577951308232;
+    int32_t cdeg = (int32_t)lround(degrees * 100.0);
+    return is_capacitive ? -cdeg : cdeg;
+}
+
+static void make_profile(const struct mg_setup_load *load, uint64_t seed,
+                         struct mg_sim_profile *ret)
+{
+    *ret = (struct mg_sim_profile){.is_fixed = load->is_fixed, .seed = seed};
+    if (load->is_fixed) {
+        ret->fixed.voltage_mv = load->voltage_mv;
+        ret->fixed.current_ma = load->current_ma;
+        ret->fixed.frequency_mhz = load->frequency_mhz;
+        ret->fixed.phase_cdeg = phase_cdeg(load->pf_1e4, load->is_capacitive);
+    }
+}
+
+/* ---- Non-volatile memories on disk ---- */
+
+static int keep_path(const struct mg_simulation *s, size_t meter,
+                     const char *suffix, char *path, size_t cap)
+{
+    int n = snprintf(path, cap, "%s/%s.nv%s", s->keep_dir,
+                     s->setup->meters[meter].id, suffix);
+    return n > 0 && (size_t)n < cap ? MG_OK : MG_E_NOSPC;
+}
+
+static void load_nv(struct mg_simulation *s, size_t meter)
+{
+    char path[4096];
+    uint8_t image[NV_MAX];
+    size_t len;
+    uint8_t *nv = mg_sim_device_nv(s->devices[meter], &len);
+    if (keep_path(s, meter, "", path, sizeof path) != MG_OK || len > NV_MAX) {
+        return;
+    }
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return; /* a new meter */
+    }
+    if (fread(image, 1, sizeof image, file) == len) {
+        memcpy(nv, image, len); /* what the meter finds when it starts */
+    }
+    (void)fclose(file); /* only read */
+}
+
+static int write_file(const char *path, const uint8_t *data, size_t len)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) {
+        return MG_E_IO;
+    }
+    bool is_written = fwrite(data, 1, len, file) == len;
+    return fclose(file) == 0 && is_written ? MG_OK : MG_E_IO;
+}
+
+static void save_nv(struct mg_simulation *s, size_t meter)
+{
+    char path[4096];
+    char temp[4096];
+    size_t len;
+    /* Off for an instant: the firmware saves what it would save when its
+     * supply fails. */
+    mg_sim_device_power_cycle(s->devices[meter], 0);
+    const uint8_t *nv = mg_sim_device_nv(s->devices[meter], &len);
+    if (keep_path(s, meter, "", path, sizeof path) == MG_OK &&
+        keep_path(s, meter, ".new", temp, sizeof temp) == MG_OK &&
+        write_file(temp, nv, len) == MG_OK) {
+        (void)rename(temp, path); /* else the old image stays */
+    }
+}
+
+/* ---- Making ---- */
+
+static void make_line_settings(const struct mg_simulation *s, size_t bus,
+                               struct mg_sim_line_settings *ret)
+{
+    const struct mg_setup_bus *b = &s->setup->buses[bus];
+    static const enum mg_sim_framing framings[] = {
+        [MG_MODBUS_RTU] = MG_SIM_RTU_PTY,
+        [MG_MODBUS_TCP] = MG_SIM_TCP,
+        [MG_MODBUS_RTU_TCP] = MG_SIM_RTU_TCP};
+    *ret = (struct mg_sim_line_settings){
+        .framing = framings[b->modbus.framing],
+        .serial = b->tty.serial,
+        .is_paced = s->setup->simulation.is_paced,
+        .turnaround_ms = s->setup->simulation.turnaround_ms,
+        .host = "127.0.0.1",
+        .seed = mix_seed(s->setup->simulation.seed, 1000000 + bus),
+        .faults = s->settings.faults};
+    if (s->settings.port_base != 0) {
+        ret->port = (uint16_t)(s->settings.port_base + bus);
+    }
+    if (s->settings.link_dir != NULL) {
+        (void)snprintf(ret->link, sizeof ret->link, "%s/%s",
+                       s->settings.link_dir, b->id);
+    }
+}
+
+static int make_device(struct mg_simulation *s, size_t meter,
+                       struct mg_err *err)
+{
+    const struct mg_setup_meter *m = &s->setup->meters[meter];
+    const struct mg_setup_bus *b = &s->setup->buses[m->bus];
+    if (m->plugin->firmware == NULL) {
+        return mg_err_set(err, MG_E_NOSUP, "%s: %s has no simulated meter",
+                          m->id, m->plugin->model);
+    }
+    uint64_t seed = mix_seed(s->setup->simulation.seed, meter);
+    struct mg_sim_profile profile;
+    make_profile(&m->load, seed, &profile);
+    struct mg_sim_device *d = mg_sim_device_create(
+        m->plugin, m->options, &profile, seed, FIRST_SERIAL + (uint32_t)meter,
+        m->unit, b->tty.serial.baud, mg_clock_utc_ms(s->settings.clock));
+    if (d == NULL) {
+        return mg_err_set(err, MG_E_NOMEM, "%s: out of memory", m->id);
+    }
+    s->devices[meter] = d;
+    if (s->keep_dir != NULL) {
+        load_nv(s, meter);
+    }
+    if (mg_sim_line_add(s->lines[m->bus], d) != MG_OK) {
+        mg_sim_device_destroy(d);
+        s->devices[meter] = NULL;
+        return mg_err_set(err, MG_E_NOSPC, "%s: more than 247 meters on %s",
+                          m->id, b->id);
+    }
+    return MG_OK;
+}
+
+static int make_all(struct mg_simulation *s, struct mg_err *err)
+{
+    for (size_t i = 0; i < s->setup->n_buses; i++) {
+        struct mg_sim_line_settings settings;
+        make_line_settings(s, i, &settings);
+        s->lines[i] = mg_sim_line_create(s->settings.loop, s->settings.clock,
+                                         &settings, err);
+        if (s->lines[i] == NULL) {
+            mg_err_prefix(err, "bus %s", s->setup->buses[i].id);
+            return err->code;
+        }
+    }
+    for (size_t i = 0; i < s->setup->n_meters; i++) {
+        int rc = make_device(s, i, err);
+        if (rc != MG_OK) {
+            return rc;
+        }
+    }
+    return MG_OK;
+}
+
+static int prepare_keep_dir(struct mg_simulation *s, struct mg_err *err)
+{
+    if (s->settings.keep_dir == NULL) {
+        return MG_OK;
+    }
+    if (mkdir(s->settings.keep_dir, 0777) != 0 && errno != EEXIST) {
+        return mg_err_errno(err, errno, "%s", s->settings.keep_dir);
+    }
+    s->keep_dir = strdup(s->settings.keep_dir);
+    return s->keep_dir == NULL ? mg_err_set(err, MG_E_NOMEM, "out of memory")
+                               : MG_OK;
+}
+
+struct mg_simulation *
+mg_simulation_create(const struct mg_setup *setup,
+                     const struct mg_simulation_settings *settings,
+                     struct mg_err *err)
+{
+    struct mg_simulation *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    s->setup = setup;
+    s->settings = *settings;
+    s->lines = calloc(setup->n_buses + 1, sizeof(struct mg_sim_line *));
+    s->devices = calloc(setup->n_meters + 1, sizeof(struct mg_sim_device *));
+    if (s->lines == NULL || s->devices == NULL) {
+        (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
+    } else if (prepare_keep_dir(s, err) == MG_OK && make_all(s, err) == MG_OK) {
+        return s;
+    }
+    mg_simulation_destroy(s);
+    return NULL;
+}
+
+void mg_simulation_destroy(struct mg_simulation *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    for (size_t i = 0;
+         s->keep_dir != NULL && s->devices != NULL && i < s->setup->n_meters;
+         i++) {
+        if (s->devices[i] != NULL) {
+            save_nv(s, i);
+        }
+    }
+    for (size_t i = 0; s->lines != NULL && i < s->setup->n_buses; i++) {
+        if (s->lines[i] != NULL) {
+            mg_sim_line_destroy(s->lines[i]);
+        }
+    }
+    free(s->keep_dir);
+    free(s->devices);
+    free(s->lines);
+    free(s);
+}
+
+struct mg_sim_line *mg_simulation_line(struct mg_simulation *s, size_t bus)
+{
+    return s->lines[bus];
+}
+
+struct mg_sim_device *mg_simulation_device(struct mg_simulation *s,
+                                           size_t meter)
+{
+    return s->devices[meter];
+}
+
+int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address)
+{
+    if (bus->modbus.framing == MG_MODBUS_RTU) {
+        if (strlen(address) >= sizeof bus->tty.device) {
+            return MG_E_PROTO;
+        }
+        (void)snprintf(bus->tty.device, sizeof bus->tty.device, "%s", address);
+        bus->tty.has_rs485 = false; /* a pty has no transceiver */
+        bus->tty.is_low_latency = false;
+        return MG_OK;
+    }
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || (size_t)(colon - address) >= sizeof bus->host) {
+        return MG_E_PROTO;
+    }
+    char *end;
+    errno = 0;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (errno != 0 || *end != '\0' || port == 0 || port > 65535) {
+        return MG_E_PROTO;
+    }
+    (void)snprintf(bus->host, sizeof bus->host, "%.*s", (int)(colon - address),
+                   address);
+    bus->port = (uint16_t)port;
+    return MG_OK;
+}

@@ -1,0 +1,42 @@
+/* The simulated meters of a setup: one simulated line per bus, real (ptys, TCP
+ * on loopback) or in memory under a virtual clock. */
+#ifndef MG_RUN_SIMULATION_H
+#define MG_RUN_SIMULATION_H
+
+#include "run/setup.h"
+#include "sim/fleet.h"
+
+struct mg_simulation;
+
+struct mg_simulation_settings {
+    uv_loop_t *loop; /* NULL: in memory, `clock` is virtual */
+    struct mg_clock *clock;
+    const char
+        *link_dir; /* stable links to the ptys, <dir>/<bus>; NULL: none */
+    const char *keep_dir; /* non-volatile memories across runs; NULL: none */
+    uint16_t port_base;   /* TCP buses on port_base, +1, ...; 0 = any port */
+    struct mg_sim_faults faults;
+};
+
+/** @param setup  borrowed
+ *  @return owned; NULL with err (a model without firmware, a port in use) */
+struct mg_simulation *
+mg_simulation_create(const struct mg_setup *setup,
+                     const struct mg_simulation_settings *settings,
+                     struct mg_err *err);
+
+/** Saves the non-volatile memories; frees after the loop has run once more. */
+void mg_simulation_destroy(struct mg_simulation *simulation);
+
+struct mg_sim_line *mg_simulation_line(struct mg_simulation *simulation,
+                                       size_t bus);
+
+/** The simulated meter of setup->meters[meter]; borrowed. */
+struct mg_sim_device *mg_simulation_device(struct mg_simulation *simulation,
+                                           size_t meter);
+
+/** Point a bus of a setup at the simulated line: a pty path or host:port.
+ *  @return MG_OK or MG_E_PROTO */
+int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address);
+
+#endif
