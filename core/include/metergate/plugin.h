@@ -55,6 +55,9 @@ enum mg_encoding {
     MG_ENC_MAP     /* one register; value = map[register], see `map` */
 };
 
+/* In a map: no value belongs to this register content. */
+#define MG_MAP_HOLE UINT32_MAX
+
 /* How often a point is read; the intervals are the configuration's. */
 enum mg_group {
     MG_GROUP_LIVE, /* every poll: live values, energies, switches */
@@ -77,7 +80,8 @@ struct mg_point {
      * period of the channel going up by one each. 0 = a single point. */
     uint8_t n_periods, stride;
     const uint32_t *map; /* MG_ENC_MAP: values by register content */
-    uint8_t n_map;       /* entries of map; content beyond is INVALID */
+    uint8_t n_map;       /* entries of map; content beyond, and where the map
+                          * holds MG_MAP_HOLE, is INVALID */
     uint32_t variants;   /* bit set of `variant` values that have the point,
                           * 0 = all */
     const char *source;  /* manual and section, or the page of facts */
