@@ -13,6 +13,7 @@ struct mg_plugins {
         const struct mg_plugin *plugin; /* borrowed from the module */
         void *handle;
         char *file; /* owned */
+        int fd;     /* stays open as long as the module is loaded */
     } loaded[MG_PLUGINS_MAX];
 };
 
