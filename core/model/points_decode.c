@@ -41,7 +41,8 @@ static struct mg_value from_clock6(struct mg_rd *r)
 static struct mg_value from_map(const struct mg_point *row, unsigned content,
                                 unsigned shift)
 {
-    return content < row->n_map ? scaled(row->map[content], shift) : NO_VALUE;
+    bool is_known = content < row->n_map && row->map[content] != MG_MAP_HOLE;
+    return is_known ? scaled(row->map[content], shift) : NO_VALUE;
 }
 
 /* Two's complement without casts that depend on the compiler. */
