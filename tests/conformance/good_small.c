@@ -1,0 +1,11 @@
+/* Nothing is wrong with this one. */
+#include "small_plugin.h"
+
+SMALL_EXPORT const struct mg_plugin mg_plugin = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "small",
+    .vendor = "Nobody",
+    .description = "One register",
+    .driver = &SMALL_DRIVER,
+};
