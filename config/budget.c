@@ -82,8 +82,8 @@ static void advise(const struct budget *b, char *buf, size_t cap)
     char interval[32];
     mg_scalar_print((int64_t)round_up_ms(ms) * 1000, mg_scales_duration,
                     interval, sizeof interval);
-    (void)snprintf(buf, cap, "at most 1000: an interval of %s for %s", interval,
-                   b->n_meters == 1 ? "it" : "all of them");
+    (void)snprintf(buf, cap, "at most 1000: an interval of %s%s would fit",
+                   interval, b->n_meters == 1 ? "" : " for all of them");
 }
 
 static void report(struct mg_load *load, size_t bus, uint32_t needed_ms,
@@ -94,7 +94,7 @@ static void report(struct mg_load *load, size_t bus, uint32_t needed_ms,
     char baud[32] = "";
     advise(b, advice, sizeof advice);
     if (b->n_meters > SHARES_SHOWN) {
-        (void)snprintf(more, sizeof more, " and %zu more meters",
+        (void)snprintf(more, sizeof more, " and %zu more",
                        b->n_meters - SHARES_SHOWN);
     }
     const struct mg_setup_bus *settings = &load->setup->buses[bus];

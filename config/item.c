@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "config/spell.h"
+#include "config/known.h"
 
 void mg_item_defaults(const struct mg_section *section, void *base)
 {
@@ -17,31 +17,20 @@ void mg_item_defaults(const struct mg_section *section, void *base)
     }
 }
 
-static void report_unknown(struct mg_reader *reader,
-                           const struct mg_section *section,
+static void report_unknown(struct mg_reader *reader, struct mg_item *item,
                            const yaml_node_t *node)
 {
-    char quoted[MG_QUOTE_MAX];
-    struct mg_speller near = {.word = (const char *)node->data.scalar.value,
-                              .len = node->data.scalar.length};
-    char known[MG_EXPECT_MAX * 2];
-    size_t used = 0;
+    const struct mg_section *section = item->section;
+    struct mg_known known = mg_known_init(node);
     for (size_t i = 0; i < section->n_keys; i++) {
-        mg_speller_try(&near, section->keys[i].name);
-        if (used < sizeof known) {
-            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
-                                     i == 0 ? "" : ", ", section->keys[i].name);
-        }
+        mg_known_add(&known, section->keys[i].name);
     }
-    if (near.best != NULL) {
-        mg_fault_add(reader->faults, mg_yaml_place(node),
-                     "unknown key %s; did you mean \"%s\"?",
-                     mg_node_quote(node, quoted), near.best);
-    } else {
-        mg_fault_add(reader->faults, mg_yaml_place(node),
-                     "unknown key %s; a %s has: %s",
-                     mg_node_quote(node, quoted), section->name, known);
+    if (known.near.best != NULL) {
+        size_t i =
+            mg_section_find(section, known.near.best, strlen(known.near.best));
+        item->meant |= 1U << i;
     }
+    mg_known_report(reader, node, "key", &known);
 }
 
 static void read_pair(struct mg_reader *reader, struct mg_item *item,
@@ -56,7 +45,7 @@ static void read_pair(struct mg_reader *reader, struct mg_item *item,
     size_t i = mg_section_find(section, (const char *)name->data.scalar.value,
                                name->data.scalar.length);
     if (i == section->n_keys) {
-        report_unknown(reader, section, name);
+        report_unknown(reader, item, name);
         return;
     }
     if (item->keys[i] != NULL) {
@@ -95,7 +84,8 @@ static void check_kind(struct mg_reader *reader, const struct mg_item *item,
                          "left out",
                          key->name, kind_name);
         }
-        if (key->is_required && is_due && item->keys[i] == NULL) {
+        bool is_meant = (item->meant >> i & 1) != 0;
+        if (key->is_required && is_due && item->keys[i] == NULL && !is_meant) {
             char expect[MG_EXPECT_MAX];
             mg_key_expect(key, expect, sizeof expect);
             mg_fault_add(reader->faults, mg_yaml_place(item->node),
@@ -127,8 +117,8 @@ void mg_item_read(struct mg_reader *reader, const struct mg_section *section,
     ret_item->node = node;
     if (node->type != YAML_MAPPING_NODE) {
         mg_fault_add(reader->faults, mg_yaml_place(node),
-                     "a %s is no mapping here; expected \"key: value\" lines, "
-                     "the first \"%s: ...\"",
+                     "%s: no mapping; expected \"key: value\" lines, the first "
+                     "\"%s: ...\"",
                      section->name, section->keys[0].name);
         return;
     }

@@ -10,7 +10,8 @@ struct mg_item {
     const yaml_node_t *node;
     const yaml_node_t *keys[MG_SECTION_KEYS_MAX];
     const yaml_node_t *values[MG_SECTION_KEYS_MAX];
-    uint32_t good; /* bit set of keys with a right value */
+    uint32_t good;  /* bit set of keys with a right value */
+    uint32_t meant; /* bit set of keys that an unknown one was likely to be */
 };
 
 /** Fill `base` with the defaults of the section. */

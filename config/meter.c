@@ -2,46 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/known.h"
 #include "config/load.h"
-#include "config/spell.h"
-
-#define KNOWN_MAX 400
-
-/* A list of names for a message, with the nearest to what was written. */
-struct known {
-    struct mg_speller near;
-    char text[KNOWN_MAX];
-    size_t used;
-};
-
-static void known_add(struct known *known, const char *name)
-{
-    mg_speller_try(&known->near, name);
-    if (known->used < sizeof known->text) {
-        known->used += (size_t)snprintf(
-            known->text + known->used, sizeof known->text - known->used, "%s%s",
-            known->used == 0 ? "" : ", ", name);
-    }
-}
-
-static struct known known_init(const yaml_node_t *node)
-{
-    return (struct known){
-        .near = {.word = (const char *)node->data.scalar.value,
-                 .len = node->data.scalar.length},
-        .text = "none"};
-}
-
-static void report_unknown(struct mg_load *load, const yaml_node_t *node,
-                           const char *what, const struct known *known)
-{
-    char quoted[MG_QUOTE_MAX];
-    bool is_near = known->near.best != NULL;
-    mg_fault_add(
-        &load->faults, mg_yaml_place(node), "unknown %s %s;%s%s%s known: %s",
-        what, mg_node_quote(node, quoted), is_near ? " did you mean \"" : "",
-        is_near ? known->near.best : "", is_near ? "\"?" : "", known->text);
-}
 
 /* ---- Model and bus ---- */
 
@@ -56,11 +18,14 @@ static void find_model(struct mg_load *load, size_t i)
     const yaml_node_t *node = mg_item_value(item, "model");
     const struct mg_plugin *plugin = mg_plugins_find(load->plugins, model);
     if (plugin == NULL) {
-        struct known known = known_init(node);
+        struct mg_known known = mg_known_init(node);
         for (size_t k = 0; k < load->plugins->n; k++) {
-            known_add(&known, load->plugins->loaded[k].plugin->model);
+            const struct mg_plugin *p = load->plugins->loaded[k].plugin;
+            if (p->bus == MG_BUS_MODBUS) {
+                mg_known_add(&known, p->model);
+            }
         }
-        report_unknown(load, node, "model", &known);
+        mg_known_report(&load->reader, node, "model", &known);
     } else if (plugin->bus != MG_BUS_MODBUS || plugin->driver == NULL) {
         mg_fault_add(&load->faults, mg_yaml_place(node),
                      "model %s is not for Modbus; expected one that is, see "
@@ -82,11 +47,11 @@ static void find_bus(struct mg_load *load, size_t i)
     load->setup->meters[i].bus = index;
     if (index == MG_NO_BUS && !mg_item_is_bad(&load->root, "buses")) {
         const yaml_node_t *node = mg_item_value(item, "bus");
-        struct known known = known_init(node);
+        struct mg_known known = mg_known_init(node);
         for (size_t k = 0; k < load->bus_ids.n; k++) {
-            known_add(&known, load->bus_ids.names[k].text);
+            mg_known_add(&known, load->bus_ids.names[k].text);
         }
-        report_unknown(load, node, "bus", &known);
+        mg_known_report(&load->reader, node, "bus", &known);
     }
 }
 
@@ -126,13 +91,13 @@ static size_t find_option(const struct mg_plugin *plugin,
 static void report_option(struct mg_load *load, const yaml_node_t *name,
                           const struct mg_plugin *plugin)
 {
-    struct known known = known_init(name);
+    struct mg_known known = mg_known_init(name);
     for (size_t i = 0; i < plugin->n_options; i++) {
-        known_add(&known, plugin->options[i].name);
+        mg_known_add(&known, plugin->options[i].name);
     }
     char what[128];
     (void)snprintf(what, sizeof what, "option of %s", plugin->model);
-    report_unknown(load, name, what, &known);
+    mg_known_report(&load->reader, name, what, &known);
 }
 
 /* Whether YAML reads the scalar as what the option is, as editors will. */
@@ -266,15 +231,15 @@ static void report_verb(struct mg_load *load,
                         const yaml_node_t *node)
 {
     const struct mg_driver *driver = meter->plugin->driver;
-    struct known known = known_init(node);
+    struct mg_known known = mg_known_init(node);
     for (size_t i = 0; i < driver->n_procedures; i++) {
         if (has_procedure(meter, &driver->procedures[i])) {
-            known_add(&known, driver->procedures[i].verb);
+            mg_known_add(&known, driver->procedures[i].verb);
         }
     }
     char what[128];
     (void)snprintf(what, sizeof what, "command of %s", meter->plugin->model);
-    report_unknown(load, node, what, &known);
+    mg_known_report(&load->reader, node, what, &known);
 }
 
 static bool is_allowed(const struct mg_setup_meter *meter, const char *verb)

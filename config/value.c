@@ -35,8 +35,15 @@ enum mg_scalar_kind mg_node_kind(const yaml_node_t *node)
 
 const char *mg_node_quote(const yaml_node_t *node, char buf[MG_QUOTE_MAX])
 {
-    return mg_quote((const char *)node->data.scalar.value,
-                    node->data.scalar.length, buf);
+    const char *text = (const char *)node->data.scalar.value;
+    size_t len = node->data.scalar.length;
+    enum mg_scalar_kind kind = mg_node_kind(node);
+    if ((kind == MG_SCALAR_INT || kind == MG_SCALAR_FLOAT) &&
+        len < QUOTED_MAX) {
+        (void)snprintf(buf, MG_QUOTE_MAX, "%s", text);
+        return buf;
+    }
+    return mg_quote(text, len, buf);
 }
 
 bool mg_reader_spend(struct mg_reader *reader, const yaml_node_t *node)
@@ -146,7 +153,7 @@ static bool store_checked(const struct mg_field *f, int64_t value)
 static bool set_bool(const struct mg_field *f, const char *text)
 {
     if (mg_node_kind(f->node) != MG_SCALAR_BOOL) {
-        return reject(f, "is neither");
+        return reject(f, "is not a boolean");
     }
     mg_field_store(f->key, f->base, text[0] == 't' || text[0] == 'T');
     return true;
@@ -200,7 +207,7 @@ static bool set_choice(const struct mg_field *f, const char *text)
         return reject(f, "is unknown");
     }
     char what[128];
-    (void)snprintf(what, sizeof what, "is unknown, did you mean \"%s\"?",
+    (void)snprintf(what, sizeof what, "is unknown (did you mean \"%s\"?)",
                    near.best);
     return reject(f, what);
 }

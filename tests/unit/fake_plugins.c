@@ -1,0 +1,171 @@
+#include "fake_plugins.h"
+
+#define WITH_RELAY (1U << 1 | 1U << 2)
+
+/* Live: 20 registers in one request, two in another. Slow: twelve months. */
+static const struct mg_point points[] = {
+    {.channel = MG_CH(VOLTAGE, TOTAL),
+     .function = 3,
+     .encoding = MG_ENC_F32,
+     .address = 0x30,
+     .source = "ours"},
+    {.channel = MG_CH(ENERGY_ACTIVE, TOTAL),
+     .function = 3,
+     .encoding = MG_ENC_F32,
+     .exp10 = 3,
+     .address = 0x32,
+     .source = "ours"},
+    {.channel = MG_CH(SERIAL, TOTAL),
+     .function = 3,
+     .encoding = MG_ENC_ASCII,
+     .address = 0x34,
+     .length = 16,
+     .source = "ours"},
+    {.channel = MG_CH(FREQUENCY, TOTAL),
+     .function = 3,
+     .encoding = MG_ENC_F32,
+     .address = 0x80,
+     .source = "ours"},
+    {.channel = MG_CHANNEL(MG_Q_ENERGY_ACTIVE, MG_PHASE_TOTAL, 0,
+                           MG_PERIOD_PREVIOUS(1)),
+     .function = 3,
+     .encoding = MG_ENC_F32,
+     .group = MG_GROUP_SLOW,
+     .exp10 = 3,
+     .address = 0x100,
+     .n_periods = 12,
+     .stride = 2,
+     .source = "ours"},
+};
+
+static void step(void *state, const struct mg_step_in *in,
+                 struct mg_step_out *out)
+{
+    (void)state;
+    (void)in;
+    out->action = MG_STEP_DONE;
+}
+
+static const struct mg_procedure procedures[] = {
+    {.verb = "relay", .help = "", .variants = WITH_RELAY, .step = step},
+    {.verb = "clear-energy", .help = "", .step = step},
+    {.verb = "set-address", .help = "", .step = step},
+    {.verb = "set-baud", .help = "", .step = step},
+    {.verb = "set-clock", .help = "", .step = step},
+};
+
+static const struct mg_driver kpm31_driver = {
+    .points = points,
+    .n_points = sizeof points / sizeof points[0],
+    .max_registers = 60,
+    .timeout_ms = 500,
+    .min_gap_ms = 5,
+    .serial = {9600, 'E', 1},
+    .n_phases = 1,
+    .max_voltage_mv = 264000,
+    .max_current_ma = 72000,
+    .procedures = procedures,
+    .n_procedures = sizeof procedures / sizeof procedures[0],
+};
+
+static const struct mg_driver tm1_driver = {
+    .points = points,
+    .n_points = 1,
+    .max_registers = 125,
+    .max_gap = 2,
+    .timeout_ms = 300,
+    .serial = {19200, 'N', 2},
+    .n_phases = 1,
+    .max_voltage_mv = 264000,
+    .max_current_ma = 72000,
+};
+
+static const char *const variants[] = {"A", "B", "BK", NULL};
+static const struct mg_option kpm31_options[] = {
+    {.name = "variant",
+     .type = MG_OPTION_ENUM,
+     .max = 2,
+     .choices = variants,
+     .offset = offsetof(struct fake_kpm31_options, variant),
+     .size = sizeof(int64_t),
+     .help = "Model."},
+};
+
+static const char *const speeds[] = {"1200", "9600", NULL};
+static const struct mg_option tm1_options[] = {
+    {.name = "channels",
+     .type = MG_OPTION_INT,
+     .is_required = true,
+     .def = 1,
+     .min = 1,
+     .max = 4,
+     .offset = offsetof(struct fake_tm1_options, channels),
+     .size = sizeof(int64_t),
+     .help = "Number of channels, 1 to 4."},
+    {.name = "label",
+     .type = MG_OPTION_TEXT,
+     .offset = offsetof(struct fake_tm1_options, label),
+     .size = 8,
+     .help = "Text on the display."},
+    {.name = "fast",
+     .type = MG_OPTION_BOOL,
+     .max = 1,
+     .offset = offsetof(struct fake_tm1_options, fast),
+     .size = sizeof(int64_t),
+     .help = "Answers at once."},
+    {.name = "speed",
+     .type = MG_OPTION_ENUM,
+     .max = 1,
+     .choices = speeds,
+     .offset = offsetof(struct fake_tm1_options, speed),
+     .size = sizeof(int64_t),
+     .help = "Speed of its second port."},
+};
+
+static unsigned variant(const void *options)
+{
+    return (unsigned)((const struct fake_kpm31_options *)options)->variant;
+}
+
+static const struct mg_plugin kpm31 = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "kpm31",
+    .vendor = "ours",
+    .description = "A fake.",
+    .options = kpm31_options,
+    .n_options = 1,
+    .options_size = sizeof(struct fake_kpm31_options),
+    .variant = variant,
+    .driver = &kpm31_driver,
+};
+
+static const struct mg_plugin tm1 = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "tm1",
+    .vendor = "ours",
+    .description = "A fake with options of every type.",
+    .options = tm1_options,
+    .n_options = sizeof tm1_options / sizeof tm1_options[0],
+    .options_size = sizeof(struct fake_tm1_options),
+    .driver = &tm1_driver,
+};
+
+static const struct mg_plugin canx = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "canx",
+    .vendor = "ours",
+    .description = "A fake on CAN.",
+    .bus = MG_BUS_CAN,
+    .driver = &tm1_driver,
+};
+
+void fake_plugins(struct mg_plugins *ret_plugins)
+{
+    *ret_plugins = (struct mg_plugins){.n = 3};
+    ret_plugins->loaded[0].plugin = &kpm31;
+    ret_plugins->loaded[1].plugin = &tm1;
+    ret_plugins->loaded[2].plugin = &canx;
+}

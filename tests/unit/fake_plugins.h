@@ -1,0 +1,21 @@
+/* Meter models for tests of the configuration, so that these do not depend on
+ * a real plugin: "kpm31" with the real one's options and commands, "tm1" with
+ * an option of every type, "canx" on a bus that is no Modbus. */
+#ifndef MG_TEST_FAKE_PLUGINS_H
+#define MG_TEST_FAKE_PLUGINS_H
+
+#include "run/plugins.h"
+
+struct fake_kpm31_options {
+    int64_t variant;
+};
+
+struct fake_tm1_options {
+    int64_t channels, fast, speed;
+    char label[8];
+};
+
+/** The three models; nothing to free. */
+void fake_plugins(struct mg_plugins *ret_plugins);
+
+#endif
