@@ -201,6 +201,12 @@ static void closed(uv_handle_t *handle)
     free(c);
 }
 
+static void free_virtual(struct mg_clock *c)
+{
+    free(c->heap);
+    free(c);
+}
+
 void mg_clock_destroy(struct mg_clock *c)
 {
     if (c == NULL) {
@@ -212,10 +218,9 @@ void mg_clock_destroy(struct mg_clock *c)
     }
     if (!c->is_virtual) {
         uv_close((uv_handle_t *)&c->poll, closed);
-        return;
+    } else if (!c->is_firing) {
+        free_virtual(c); /* else the advance that is running frees it */
     }
-    free(c->heap);
-    free(c);
 }
 
 bool mg_clock_is_virtual(const struct mg_clock *c)
@@ -258,8 +263,9 @@ enum mg_clock_sync mg_clock_sync(struct mg_clock *c)
 void mg_timer_start(struct mg_clock *c, struct mg_timer *timer,
                     uint64_t deadline_ns, void (*fire)(struct mg_timer *))
 {
-    if (timer->heap_index != 0) {
-        heap_remove(c, timer->heap_index);
+    mg_timer_stop(timer);
+    if (c->is_closing) {
+        return;
     }
     timer->clock = c;
     timer->deadline_ns = deadline_ns;
@@ -284,6 +290,7 @@ uint64_t mg_clock_next_ns(const struct mg_clock *c)
 
 void mg_clock_advance(struct mg_clock *c, uint64_t until_ns)
 {
+    c->is_firing = true;
     while (c->n > 0 && c->heap[1].timer->deadline_ns <= until_ns) {
         struct mg_timer *timer = c->heap[1].timer;
         heap_remove(c, 1);
@@ -291,6 +298,11 @@ void mg_clock_advance(struct mg_clock *c, uint64_t until_ns)
             c->virtual_ns = timer->deadline_ns;
         }
         timer->fire(timer);
+    }
+    c->is_firing = false;
+    if (c->is_closing) {
+        free_virtual(c);
+        return;
     }
     if (until_ns > c->virtual_ns) {
         c->virtual_ns = until_ns;
