@@ -37,7 +37,9 @@ struct mg_store_row {
 
 struct mg_store_settings {
     const char *path;   /* file; its directory must exist */
-    uint64_t max_bytes; /* of outbox payloads; beyond, readings thin out */
+    uint64_t max_bytes; /* of outbox payloads; beyond, readings thin out; 0:
+                         * 256 MiB. Thinning keeps, from the oldest on, one
+                         * minute of ten, then drops the oldest */
     uint32_t commit_ms; /* group commit at least this often; default 100 */
 };
 
@@ -45,8 +47,10 @@ struct mg_store_settings {
 struct mg_store_events {
     /** All puts and rows handed over up to this ticket are on the disk. */
     void (*durable)(void *ctx, uint64_t ticket);
-    /** Readings were dropped because the outbox is full or the disk is;
-     *  called with 0 rows when the trouble is over. */
+    /** Readings were dropped because the outbox is full or the disk is, or
+     *  nothing can be written: told at once, when the first readings go, then
+     *  after growing pauses, with the totals since it began. err->code is then
+     *  never MG_OK. With 0 rows and MG_OK: the trouble is over. */
     void (*trouble)(void *ctx, uint64_t n_rows_dropped, uint64_t n_readings,
                     const struct mg_err *err);
 };
@@ -67,20 +71,27 @@ struct mg_store *mg_store_open(uv_loop_t *loop,
                                struct mg_err *err);
 
 /** Commit all that was handed over, stop the thread, close. NULL is allowed.
- *  No event follows. */
+ *  No event follows. The handles' memory goes when the loop has run once more.
+ *  A disk that cannot be written is tried three times, then given up. The
+ *  uplink must have stopped. */
 void mg_store_close(struct mg_store *store);
 
 /** 16 hex digits, for the life of the file. */
 const char *mg_store_epoch(const struct mg_store *store);
 
-/** Queue a row for the outbox, copying topic and payload. Loop thread.
+/** Queue a row for the outbox, copying topic and payload. Loop thread. What is
+ *  handed over in one turn of the loop goes into one transaction.
+ *  @param row  id is not used
  *  @return MG_OK and *ret_ticket; MG_E_NOSPC: queue full (4096 rows or 64 MiB
- *  wait for the disk): the caller keeps the row and tries again */
+ *  wait for the disk): the caller keeps the row and tries again. Events, signed
+ *  rows and values first push waiting readings out of a full queue, which
+ *  `trouble` reports. MG_E_INVAL: no topic, payload too long */
 int mg_store_append(struct mg_store *store, const struct mg_store_row *row,
                     uint64_t *ret_ticket);
 
 /** Set a value, in the same order and transaction as the rows. len 0 deletes.
- *  Loop thread. @return as mg_store_append */
+ *  Loop thread. @param key  1 to MG_STORE_KEY_MAX - 1 bytes
+ *  @return as mg_store_append; the queue holds 4096 values */
 int mg_store_put(struct mg_store *store, const char *key, const void *value,
                  size_t len, uint64_t *ret_ticket);
 
@@ -97,7 +108,8 @@ void mg_store_stats(struct mg_store *store, struct mg_store_stats *ret);
 /* ---- For the uplink thread ---- */
 
 /** Called on the store thread when rows were committed. Set once, before the
- *  uplink starts; must only wake (uv_async_send). */
+ *  uplink starts, and to NULL before what it wakes goes away: then it is not
+ *  called any more. Must only wake (uv_async_send). */
 void mg_store_set_wake(struct mg_store *store, void (*wake)(void *ctx),
                        void *ctx);
 
@@ -106,16 +118,18 @@ struct mg_outbox;
 struct mg_outbox *mg_outbox_open(struct mg_store *store, struct mg_err *err);
 void mg_outbox_close(struct mg_outbox *outbox);
 
-/** The first row after this id that is not parked.
+/** The first row after this id that is neither acknowledged nor parked.
  *  @param ret_row  payload is owned by the outbox until the next call
  *  @return MG_OK; MG_E_NOTFOUND: none; MG_E_IO */
 int mg_outbox_next(struct mg_outbox *outbox, int64_t after_id,
                    struct mg_store_row *ret_row, struct mg_err *err);
 
-/** The broker has it: delete. Any thread; done with the next commit. */
+/** The broker has it: delete. Any thread; done with the next commit, at the
+ *  latest after ten times commit_ms. */
 void mg_store_ack(struct mg_store *store, int64_t id);
 
 /** The broker refuses it for good: keep it aside with the reason. Any thread.
+ *  Of parked readings the newest 1000 rows or 16 MiB stay.
  *  @param reason_code  MQTT v5 */
 void mg_store_park(struct mg_store *store, int64_t id, int reason_code);
 

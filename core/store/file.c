@@ -1,0 +1,346 @@
+#include "store/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STR_(x) #x
+#define STR(x)  STR_(x)
+
+#define APPLICATION_ID 0x6d677374 /* "mgst", in the header of the file */
+#define SCHEMA_VERSION 1
+#define BUSY_MS        500
+
+/* Version 1. Signed datasets and the log book, kept for good, will be tables
+ * of their own in a later version; MG_ROW_SIGNED rows are only their way to
+ * the broker. The payload is the last column, so that a look at the others
+ * reads no overflow page. AUTOINCREMENT: an id is never given twice, also
+ * when the outbox ran empty before a restart. */
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE kv(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " class INTEGER NOT NULL, n_readings INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);"
+    "CREATE TABLE parked(id INTEGER PRIMARY KEY, class INTEGER NOT NULL,"
+    " reason INTEGER NOT NULL, n_readings INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);"
+    "CREATE INDEX parked_by_class ON parked(class, id);"
+    "PRAGMA application_id=" STR(APPLICATION_ID) ";"
+                                                 "PRAGMA user_version=" STR(
+                                                     SCHEMA_VERSION) ";";
+
+/* Pages freed by deleted rows are used again, so the file is as large as the
+ * outbox ever was; auto_vacuum would write more pages for each row only to
+ * give back space that the next outage needs again. Debian's SQLite wipes
+ * deleted rows by default, which would double the writing. The WAL is moved
+ * into the file every 4 MB and cut to 8 MB after a burst. */
+static const char writer_settings[] = "PRAGMA auto_vacuum=NONE;"
+                                      "PRAGMA journal_mode=WAL;"
+                                      "PRAGMA synchronous=FULL;"
+                                      "PRAGMA wal_autocheckpoint=1000;"
+                                      "PRAGMA journal_size_limit=8388608;"
+                                      "PRAGMA secure_delete=OFF;"
+                                      "PRAGMA trusted_schema=OFF;";
+
+static const char reader_settings[] =
+    "PRAGMA query_only=ON; PRAGMA cache_size=-512; PRAGMA trusted_schema=OFF;";
+
+static bool is_disk_full(sqlite3 *db)
+{
+    if (sqlite3_errcode(db) == SQLITE_FULL) {
+        return true;
+    }
+    /* SQLite knows ENOSPC only; a quota or a file size limit is as full. */
+    int number = sqlite3_system_errno(db);
+    return (sqlite3_errcode(db) & 0xff) == SQLITE_IOERR &&
+           (number == ENOSPC || number == EDQUOT || number == EFBIG);
+}
+
+int store__db_err(sqlite3 *db, struct mg_err *err, const char *what)
+{
+    if (is_disk_full(db)) {
+        return mg_err_set(err, MG_E_NOSPC, "%s: the disk is full", what);
+    }
+    int code = sqlite3_errcode(db);
+    int number = sqlite3_system_errno(db);
+    if ((code & 0xff) == SQLITE_IOERR && number != 0) {
+        return mg_err_errno(err, number, "%s", what);
+    }
+    return mg_err_set(err, (code & 0xff) == SQLITE_BUSY ? MG_E_BUSY : MG_E_IO,
+                      "%s: %s", what, sqlite3_errmsg(db));
+}
+
+int store__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
+                   struct mg_err *err)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_stmt,
+                           NULL) != SQLITE_OK) {
+        return store__db_err(db, err, "cannot prepare a query");
+    }
+    return MG_OK;
+}
+
+static int run(sqlite3 *db, const char *sql, struct mg_err *err,
+               const char *what)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? MG_OK
+               : store__db_err(db, err, what);
+}
+
+static int query_int(sqlite3 *db, const char *sql, int64_t *ret,
+                     struct mg_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = store__prepare(db, sql, &stmt, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        *ret = sqlite3_column_int64(stmt, 0);
+    } else {
+        rc = store__db_err(db, err, "cannot read");
+    }
+    (void)sqlite3_finalize(stmt); /* repeats the error of the step */
+    return rc;
+}
+
+static int sync_folder(const char *path, struct mg_err *err)
+{
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        int n = (int)(slash - path) + (slash == path);
+        (void)snprintf(folder, sizeof folder, "%.*s", n, path);
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return mg_err_errno(err, errno, "cannot open the folder %s", folder);
+    }
+    int rc =
+        fsync(fd) == 0
+            ? MG_OK
+            : mg_err_errno(err, errno, "cannot write the folder %s", folder);
+    (void)close(fd); /* was only read */
+    return rc;
+}
+
+/* SQLite would make the file itself, but readable for all, and would not sync
+ * its name to the folder. */
+static int make_file(const char *path, struct mg_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return mg_err_errno(err, errno, "cannot make %s", path);
+    }
+    (void)close(fd); /* still empty */
+    return sync_folder(path, err);
+}
+
+/* Refuse a foreign file before SQLite gets hold of it. */
+static int check_header(const char *path, struct mg_err *err)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT
+                   ? make_file(path, err)
+                   : mg_err_errno(err, errno, "cannot open %s", path);
+    }
+    int rc = MG_OK;
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        rc = mg_err_errno(err, errno, "cannot read %s", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = mg_err_set(err, MG_E_PROTO, "%s is not a file", path);
+    } else if (st.st_size > 0 &&
+               (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
+                memcmp(head, magic, sizeof head) != 0)) {
+        rc = mg_err_set(err, MG_E_PROTO,
+                        "%s is not a database: move it away or choose another "
+                        "state_dir",
+                        path);
+    }
+    (void)close(fd); /* was only read */
+    return rc;
+}
+
+/* @return MG_OK and whether the schema has still to be made */
+static int check_version(sqlite3 *db, const char *path, bool *ret_is_new,
+                         struct mg_err *err)
+{
+    int64_t application = 0, version = 0, n_tables = 0;
+    int rc = query_int(db, "PRAGMA application_id", &application, err);
+    if (rc == MG_OK) {
+        rc = query_int(db, "PRAGMA user_version", &version, err);
+    }
+    if (rc == MG_OK) {
+        rc =
+            query_int(db, "SELECT count(*) FROM sqlite_schema", &n_tables, err);
+    }
+    if (rc != MG_OK) {
+        mg_err_prefix(err, "%s", path);
+        return rc;
+    }
+    if (application == 0 && version == 0 && n_tables == 0) {
+        *ret_is_new = true;
+        return MG_OK;
+    }
+    if (application != APPLICATION_ID || version < 1) {
+        return mg_err_set(err, MG_E_PROTO,
+                          "%s is a database of another program: move it away "
+                          "or choose another state_dir",
+                          path);
+    }
+    if (version > SCHEMA_VERSION) {
+        return mg_err_set(err, MG_E_NOSUP,
+                          "%s was made by a newer version of metergate "
+                          "(schema %lld, this one knows up to %d)",
+                          path, (long long)version, SCHEMA_VERSION);
+    }
+    *ret_is_new = false;
+    return MG_OK;
+}
+
+/* Without it (some network file systems) readers would stop the writer. */
+static int check_wal(sqlite3 *db, struct mg_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = store__prepare(db, "PRAGMA journal_mode", &stmt, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
+    if (sqlite3_step(stmt) != SQLITE_ROW ||
+        strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
+        rc = mg_err_set(err, MG_E_NOSUP,
+                        "its file system cannot hold a write-ahead log: use a "
+                        "local disk");
+    }
+    (void)sqlite3_finalize(stmt); /* repeats the error of the step */
+    return rc;
+}
+
+static int make_schema(sqlite3 *db, struct mg_err *err)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+        return mg_err_errno(err, errno, "cannot get random numbers");
+    }
+    char insert[96];
+    (void)snprintf(insert, sizeof insert,
+                   "INSERT INTO meta VALUES('epoch','%016llx');COMMIT;",
+                   (unsigned long long)number);
+    int rc = run(db, schema, err, "cannot make the tables");
+    return rc == MG_OK ? run(db, insert, err, "cannot make the tables") : rc;
+}
+
+static int read_epoch(sqlite3 *db, char *ret_epoch, struct mg_err *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = store__prepare(db, "SELECT value FROM meta WHERE key='epoch'",
+                            &stmt, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
+    int step = sqlite3_step(stmt);
+    const char *text =
+        step == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (step != SQLITE_ROW && step != SQLITE_DONE) {
+        rc = store__db_err(db, err, "cannot read the epoch");
+    } else if (text == NULL || strlen(text) != STORE_EPOCH_LEN ||
+               strspn(text, "0123456789abcdef") != STORE_EPOCH_LEN) {
+        rc = mg_err_set(err, MG_E_PROTO, "the epoch is not 16 hex digits");
+    } else {
+        memcpy(ret_epoch, text, STORE_EPOCH_LEN + 1);
+    }
+    (void)sqlite3_finalize(stmt); /* repeats the error of the step */
+    return rc;
+}
+
+static int set_up(sqlite3 *db, const char *path, char *ret_epoch,
+                  struct mg_err *err)
+{
+    /* Not even a WAL left over is moved into a file that is not ours. */
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    bool is_new = false;
+    int rc = check_version(db, path, &is_new, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    rc = run(db, writer_settings, err, "cannot open");
+    if (rc == MG_OK) {
+        rc = check_wal(db, err);
+    }
+    if (rc == MG_OK && is_new) {
+        rc = make_schema(db, err);
+    }
+    if (rc == MG_OK) {
+        rc = read_epoch(db, ret_epoch, err);
+    }
+    if (rc != MG_OK) {
+        mg_err_prefix(err, "%s", path);
+    }
+    return rc;
+}
+
+static int open_db(const char *path, int flags, sqlite3 **ret_db,
+                   struct mg_err *err)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK) {
+        int rc = db == NULL ? mg_err_set(err, MG_E_NOMEM, "out of memory")
+                            : store__db_err(db, err, path);
+        (void)sqlite3_close(db); /* NULL is allowed */
+        return rc;
+    }
+    (void)sqlite3_extended_result_codes(db, 1);
+    (void)sqlite3_busy_timeout(db, BUSY_MS);
+    *ret_db = db;
+    return MG_OK;
+}
+
+int store__file_open(const char *path, sqlite3 **ret_db, char *ret_epoch,
+                     struct mg_err *err)
+{
+    sqlite3 *db = NULL;
+    int rc = check_header(path, err);
+    if (rc == MG_OK) {
+        rc = open_db(path, SQLITE_OPEN_READWRITE, &db, err);
+    }
+    if (rc == MG_OK) {
+        rc = set_up(db, path, ret_epoch, err);
+    }
+    if (rc != MG_OK) {
+        (void)sqlite3_close(db); /* NULL is allowed */
+        return rc;
+    }
+    *ret_db = db;
+    return MG_OK;
+}
+
+int store__file_open_reader(const char *path, sqlite3 **ret_db,
+                            struct mg_err *err)
+{
+    sqlite3 *db = NULL;
+    int rc = open_db(path, SQLITE_OPEN_READONLY, &db, err);
+    if (rc == MG_OK) {
+        rc = run(db, reader_settings, err, path);
+    }
+    if (rc != MG_OK) {
+        (void)sqlite3_close(db); /* NULL is allowed */
+        return rc;
+    }
+    *ret_db = db;
+    return MG_OK;
+}

@@ -1,0 +1,77 @@
+/* The only connection that writes, on the store thread: one transaction after
+ * the other, and the books about what is in the file. */
+#ifndef MG_STORE_WRITER_H
+#define MG_STORE_WRITER_H
+
+#include "store/file.h"
+#include "store/queue.h"
+#include "store/settled.h"
+
+enum store_query {
+    STORE_Q_BEGIN,
+    STORE_Q_COMMIT,
+    STORE_Q_ROLLBACK,
+    STORE_Q_ADD_ROW,
+    STORE_Q_PUT,
+    STORE_Q_DELETE_KEY,
+    STORE_Q_FIND_ROW,
+    STORE_Q_DELETE_ROW,
+    STORE_Q_PARK_ROW,
+    STORE_Q_OLDEST,
+    STORE_Q_LIVE_AFTER,
+    STORE_Q_PARKED_LIVE,
+    STORE_Q_DELETE_PARKED,
+    STORE_N_QUERIES
+};
+
+/* What is in the file; "live" are rows of class MG_ROW_READINGS. */
+struct store_books {
+    uint64_t n_rows, n_bytes, n_live;
+    uint64_t n_parked, n_parked_live, n_parked_live_bytes;
+    int64_t oldest_ms;
+    /* All live rows up to here were looked at for thinning; all live rows up
+     * to here are gone. Begin at 0 with each start. */
+    int64_t thinned_to, dropped_to;
+};
+
+struct store_writer {
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STORE_N_QUERIES];
+    struct store_books books;                     /* as committed */
+    struct store_books next;                      /* within a transaction */
+    struct store_dropped dropped, dropped_parked; /* within a transaction */
+    uint64_t max_bytes;
+};
+
+/** @param writer  zero-initialised; also after a failure to be closed
+ *  @param db       owned by the writer from now on */
+int store__writer_open(struct store_writer *writer, sqlite3 *db,
+                       uint64_t max_bytes, struct mg_err *err);
+
+/** Also of a half opened one. */
+void store__writer_close(struct store_writer *writer);
+
+/** All in one transaction: the items, the settlements, then what has to go so
+ *  that the outbox stays within its limit. After a failure nothing was done.
+ *  @param is_disk_full  make room in the file: the outbox shall shrink
+ *  @return MG_OK, with writer->books, ->dropped and ->dropped_parked */
+int store__writer_commit(struct store_writer *writer,
+                         const struct store_list *items,
+                         const struct store_settlement *settled,
+                         size_t n_settled, bool is_disk_full,
+                         struct mg_err *err);
+
+/** Make the space of the WAL usable again, after a failed commit. */
+void store__writer_make_space(struct store_writer *writer);
+
+/* ---- For retention.c, within a transaction ---- */
+
+/** Run a statement that returns no row, and reset it. */
+int store__writer_run(struct store_writer *writer, enum store_query query,
+                      struct mg_err *err);
+
+/** Bring the outbox and the parked rows below their limits. */
+int store__retain(struct store_writer *writer, bool is_disk_full,
+                  struct mg_err *err);
+
+#endif
