@@ -65,7 +65,7 @@ static void load_nv(struct mg_simulation *s, size_t meter)
     char path[4096];
     uint8_t image[NV_MAX];
     size_t len;
-    uint8_t *nv = mg_sim_device_nv(s->devices[meter], &len);
+    (void)mg_sim_device_nv(s->devices[meter], &len);
     if (keep_path(s, meter, "", path, sizeof path) != MG_OK || len > NV_MAX) {
         return;
     }
@@ -74,7 +74,7 @@ static void load_nv(struct mg_simulation *s, size_t meter)
         return; /* a new meter */
     }
     if (fread(image, 1, sizeof image, file) == len) {
-        memcpy(nv, image, len); /* what the meter finds when it starts */
+        (void)mg_sim_device_load_nv(s->devices[meter], image, len);
     }
     (void)fclose(file); /* only read */
 }
