@@ -70,9 +70,10 @@ int mg_load_file(const char *path, size_t max, char **ret_text, size_t *ret_len,
     if (code != MG_OK) {
         (void)mg_err_errno(err, errno, "cannot read %.150s", path);
     } else if (len > max) {
-        code = mg_err_set(err, MG_E_NOSPC,
-                          "%.150s is larger than %zu bytes, the most allowed",
-                          path, max);
+        code = MG_E_NOSPC;
+        (void)mg_err_set(err, code,
+                         "%.150s is larger than %zu bytes, the most allowed",
+                         path, max);
     } else {
         text[len] = '\0';
         *ret_text = text;

@@ -6,8 +6,8 @@
     .offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
 #define N_KEYS(keys) (sizeof(keys) / sizeof(keys)[0])
 
-#define MS_PER_MIN  60000
-#define MS_PER_HOUR 3600000
+#define MS_PER_MIN  INT64_C(60000)
+#define MS_PER_HOUR INT64_C(3600000)
 #define US_PER_MS   1000
 #define US_PER_S    1000000
 

@@ -36,13 +36,14 @@ struct mg_section;
 struct mg_key {
     const char *name;
     enum mg_key_type type;
-    bool is_required;
-    bool is_numeric; /* CHOICE: the choices are numbers */
-    bool is_owned;   /* TEXT: stored as char *, to be freed */
     /* Bit set of the values of the section's `type` key that have this key;
      * 0 = all. */
     uint32_t for_types;
-    int64_t def, min, max;   /* in units of the field */
+    bool is_required;
+    bool is_numeric;       /* CHOICE: the choices are numbers */
+    bool is_owned;         /* TEXT: stored as char *, to be freed */
+    uint16_t offset, size; /* of the field; size 0: not stored by the reader */
+    int64_t def, min, max; /* in units of the field */
     const char *def_literal; /* TEXT, PATH: the default, stored */
     /* Default in words where it is not a constant, "" = none. A key with none
      * of these and not required has `def`. */
@@ -53,7 +54,6 @@ struct mg_key {
     const struct mg_choice *choices;
     /* TEXT: optional; what would be right, or NULL when the text is. */
     const char *(*check)(const char *text);
-    uint16_t offset, size; /* of the field; size 0: not stored by the reader */
     const struct mg_section *section;
     const char *help;
 };

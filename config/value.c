@@ -18,7 +18,7 @@ const char *mg_quote(const char *text, size_t len, char buf[MG_QUOTE_MAX])
     *p++ = '"';
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        *p++ = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        *p++ = (char)(c < 0x20 || c == 0x7f ? '?' : c);
     }
     (void)snprintf(p, 8, "%s\"", n < len ? "..." : "");
     return buf;
