@@ -340,6 +340,19 @@ static void test_short(void **state)
     outcome_free(&o);
 }
 
+static void test_line_without_meters(void **state)
+{
+    (void)state;
+    struct outcome o =
+        parse(HEAD METER "buses:\n- {id: b, type: modbus-tcp, host: h}\n"
+                         "- {id: c, type: modbus-rtu, device: /dev/ttyS9}\n");
+    assert_int_equal(o.code, MG_OK);
+    assert_int_equal(o.setup->buses[1].modbus.baud, 9600);
+    assert_int_equal(o.setup->buses[1].tty.serial.parity, 'E');
+    assert_int_equal(o.setup->buses[1].modbus.char_bits, 11);
+    outcome_free(&o);
+}
+
 /* ---- Files ---- */
 
 struct folder {
@@ -543,6 +556,8 @@ static void test_amplification(void **state)
     struct outcome o = parse_len(text, len);
     assert_int_equal(o.code, MG_E_INVAL);
     assert_non_null(strstr(o.report, " more\n"));
+    /* Two millions without the limit on unfolded nodes. */
+    assert_in_range(o.n_faults, 900000, 1100000);
     outcome_free(&o);
     free(text);
 }
@@ -680,6 +695,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_full_meters),
         cmocka_unit_test(test_full_defaults),
         cmocka_unit_test(test_short),
+        cmocka_unit_test(test_line_without_meters),
         cmocka_unit_test_setup_teardown(test_password, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_password_refused, make_folder,
