@@ -124,7 +124,7 @@ static bool is_settled(struct mg_store *s, int64_t id)
 int mg_outbox_next(struct mg_outbox *o, int64_t after_id,
                    struct mg_store_row *ret_row, struct mg_err *err)
 {
-    struct mg_store_row row;
+    struct mg_store_row row = {0};
     int rc = read_next(o, after_id, &row, err);
     /* After a reconnect the uplink begins anew: what was acknowledged just
      * before is not sent again only because its deletion is not written. */

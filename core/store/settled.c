@@ -45,6 +45,9 @@ bool store__settled_has(const struct store_settled *s, int64_t id)
 
 void store__settled_done(struct store_settled *s, size_t n, uint64_t now_ns)
 {
+    if (n == 0) {
+        return;
+    }
     s->n -= n;
     memmove(s->all, s->all + n, s->n * sizeof *s->all);
     s->since_ns = now_ns;

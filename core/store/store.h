@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 #define MG_STORE_TOPIC_MAX   200
-#define MG_STORE_PAYLOAD_MAX (256 * 1024)
+#define MG_STORE_PAYLOAD_MAX 262144
 #define MG_STORE_KEY_MAX     96
 #define MG_STORE_VALUE_MAX   4096
 
