@@ -62,7 +62,8 @@ static void turn(struct bench *b, int fd)
 {
     struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
                             {.fd = uv_backend_fd(&b->loop), .events = POLLIN}};
-    (void)poll(fds, 2, uv_backend_timeout(&b->loop) == 0 ? 0 : 1000);
+    (void)uv_run(&b->loop, UV_RUN_NOWAIT); /* watches what is new */
+    (void)poll(fds, 2, uv_backend_timeout(&b->loop) == 0 ? 0 : 50);
     (void)uv_run(&b->loop, UV_RUN_NOWAIT);
 }
 
@@ -236,7 +237,7 @@ static int connect_to(struct bench *b, const struct mg_sim_line *line)
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    turn(b, -1);
+    (void)uv_run(&b->loop, UV_RUN_NOWAIT);
     return fd;
 }
 
@@ -362,7 +363,7 @@ static void test_tcp_destroy_with_clients(void **state)
     ask_tty(b, fd, 2);
     const uint8_t frame[8] = {1, 3, 0, 4, 0, 1, 0xc5, 0xcb};
     assert_int_equal(write(fd, frame, 8), 8);
-    turn(b, -1);
+    (void)uv_run(&b->loop, UV_RUN_NOWAIT);
     mg_sim_line_destroy(line);
     (void)fetch(b, fd, answer, 7); /* closed, with or without this answer */
     close_fd(fd);
