@@ -61,5 +61,6 @@ function(mg_add_fuzz name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} mg_warnings
     $<$<BOOL:${MG_FUZZ}>:-fsanitize=fuzzer>)
   add_test(NAME ${name} COMMAND ${name}
-    $<$<BOOL:${MG_FUZZ}>:-runs=0> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+    $<$<BOOL:${MG_FUZZ}>:-runs=0> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name}
+    COMMAND_EXPAND_LISTS)
 endfunction()
