@@ -174,12 +174,12 @@ __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
     .vendor = "Compere",
     .description = "KPM31 single-phase DIN-rail energy meter, 5(60) A",
     .bus = MG_BUS_MODBUS,
-    .capabilities =
-        MG_CAP_RELAY | MG_CAP_TARIFFS | MG_CAP_SETTLEMENT | MG_CAP_CLOCK,
+    .capabilities = MG_CAP_RELAY | MG_CAP_TARIFFS | MG_CAP_SETTLEMENT |
+                    MG_CAP_CLOCK | MG_CAP_FIRMWARE,
     .options = OPTIONS,
     .n_options = sizeof OPTIONS / sizeof *OPTIONS,
     .options_size = sizeof(struct kpm31_options),
     .variant = variant,
     .driver = &DRIVER,
-    .firmware = NULL,
+    .firmware = &kpm31_firmware,
 };
