@@ -85,8 +85,13 @@ static void outputs(const void *state, struct mg_fw_outputs *ret)
                                   .baud = t->env.baud};
 }
 
-/* Ticks of 201.984 ms, to see that nothing is lost between them. */
-static const struct mg_frontend frontend = {.rate_mhz = 3906250,
+/* Ticks of 201.9969.. ms, no whole number of nanoseconds, to see that nothing
+ * is lost between them. */
+#define RATE_MHZ       3906000
+#define TICK_END_NS(n) ((n)*UINT64_C(789000000000000) / RATE_MHZ)
+#define TICK_NS        (TICK_END_NS(1) + 1)
+
+static const struct mg_frontend frontend = {.rate_mhz = RATE_MHZ,
                                             .samples_per_tick = 789,
                                             .n_lanes = 1,
                                             .bits = 24,
@@ -94,7 +99,6 @@ static const struct mg_frontend frontend = {.rate_mhz = 3906250,
                                             .full_scale_ma = 100000,
                                             .noise_u_mlsb = 900,
                                             .noise_i_mlsb = 900};
-#define TICK_NS UINT64_C(201984000)
 
 static const struct mg_firmware firmware = {.frontend = &frontend,
                                             .state_size = sizeof(struct tiny),
@@ -154,14 +158,15 @@ static void test_only_whole_ticks(void **state)
 {
     (void)state;
     struct mg_sim_device *d = create(&ten_ampere, 1);
-    mg_sim_device_run(d, TICK_NS - 1);
+    mg_sim_device_run(d, TICK_END_NS(1) - 1);
     assert_int_equal(look(d).n_ticks, 0);
-    mg_sim_device_run(d, TICK_NS);
+    mg_sim_device_run(d, TICK_END_NS(1));
     assert_int_equal(look(d).n_ticks, 1);
     mg_sim_device_run(d, UINT64_C(3600000000000));
     struct tiny t = look(d);
-    assert_int_equal(t.n_ticks, 3600000000000 / TICK_NS);
-    assert_int_equal(mg_sim_device_now_ns(d), t.n_ticks * TICK_NS);
+    assert_true(TICK_END_NS(t.n_ticks) <= UINT64_C(3600000000000));
+    assert_true(TICK_END_NS(t.n_ticks + 1) > UINT64_C(3600000000000));
+    assert_int_equal(mg_sim_device_now_ns(d), TICK_END_NS(t.n_ticks));
     assert_int_equal(t.elapsed_us, mg_sim_device_now_ns(d) / 1000);
     mg_sim_device_destroy(d);
 }
@@ -174,7 +179,7 @@ static void test_truth_and_counts_agree(void **state)
     double hours = (double)mg_sim_device_now_ns(d) / 3.6e12;
     double truth = (double)mg_sim_device_true_energy_mwh(d);
     assert_true(fabs(truth - 2300000 * hours) <= 1.0);
-    double counts = (double)look(d).ui * 65536 / 3906.25 / 3600 * (400 * 100) /
+    double counts = (double)look(d).ui * 65536 / 3906.0 / 3600 * (400 * 100) /
                     (8388608.0 * 8388608.0) * 1000; /* mWh */
     assert_true(fabs(counts / truth - 1) < 1e-5);
     mg_sim_device_destroy(d);
@@ -238,7 +243,7 @@ static void test_power_cycle(void **state)
     assert_int_equal(nv.n_power_fails, 1);
     assert_int_equal(t.n_ticks, 0);
     assert_int_equal(t.env.utc_ms,
-                     1700000000000 + 60000 + 5 * TICK_NS / 1000000);
+                     1700000000000 + 60000 + TICK_END_NS(5) / 1000000);
     /* For a caller whose clock is still in the power cut it is silent. */
     mg_sim_device_run(d, UINT64_C(30000000000));
     assert_int_equal(mg_sim_device_pdu(d, 9, request, 2, answer), 0);

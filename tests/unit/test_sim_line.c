@@ -356,6 +356,26 @@ static void test_tcp_pipelined_in_order(void **state)
     stop(c);
 }
 
+static void test_tcp_in_order_without_any_delay(void **state)
+{
+    (void)state;
+    struct mg_sim_line_settings set = settings(MG_SIM_TCP);
+    set.turnaround_ms = 0;
+    struct client *c = start(&set);
+    uint8_t frames[256];
+    size_t n = 0;
+    for (uint8_t i = 0; i < 5; i++) {
+        n += tcp(frames + n, i, 1, read_two, 5);
+    }
+    send_bytes(c, frames, n);
+    advance(c, 1);
+    assert_int_equal(c->rx_len, 5 * 13);
+    for (uint8_t i = 0; i < 5; i++) {
+        assert_int_equal(c->rx[13 * i + 1], i);
+    }
+    stop(c);
+}
+
 static void test_tcp_gateway_says_when_nobody_answers(void **state)
 {
     (void)state;
@@ -606,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_rtu_flood_of_noise),
         cmocka_unit_test(test_address_and_speed_follow_the_meter),
         cmocka_unit_test(test_tcp_pipelined_in_order),
+        cmocka_unit_test(test_tcp_in_order_without_any_delay),
         cmocka_unit_test(test_tcp_gateway_says_when_nobody_answers),
         cmocka_unit_test(test_tcp_nonsense_closes),
         cmocka_unit_test(test_rtu_over_tcp),
