@@ -117,6 +117,7 @@ void kpm31_fw_energy_clear(struct fw_state *st)
     memset(&st->energies, 0, sizeof(st->energies));
     st->energies.settled_month = kpm31_fw_clock_month(st);
     st->is_energy_lost = false;
+    memset(st->shown.is_set + FW_N_LIVE, 0, FW_N_ENERGY);
     kpm31_fw_nv_renew_energies(st);
 }
 

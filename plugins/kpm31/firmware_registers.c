@@ -154,7 +154,10 @@ static uint16_t schedule_word(const struct fw_state *st, unsigned offset)
         return s->n_periods;
     }
     const struct fw_period *p = &s->period[(offset - 1) / 2];
-    return offset % 2 == 0 ? p->rate : (uint16_t)(p->hour << 8 | p->minute);
+    if (offset % 2 == 0) {
+        return p->rate;
+    }
+    return (uint16_t)(p->hour << 8 | p->minute);
 }
 
 static int write_schedule(struct fw_state *st, const uint16_t *words)
