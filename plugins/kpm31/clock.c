@@ -112,7 +112,7 @@ static bool act(void *state, const struct mg_step_in *in,
     uint8_t c[6];
     clock_from_unix(s, c);
     uint16_t registers[3];
-    for (unsigned i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         registers[i] = (uint16_t)(c[2 * i] << 8 | c[2 * i + 1]);
     }
     kpm31__write_registers(out, CLOCK, registers, 3);

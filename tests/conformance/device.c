@@ -22,15 +22,14 @@ unsigned n_failures(void)
 
 void fail(const struct device *d, const char *format, ...)
 {
+    char text[256];
     va_list args;
-    if (++*failures() > FAILURES_MAX) {
-        return;
-    }
-    (void)fprintf(stderr, "FAIL %s: ", d->label);
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    (void)fprintf(stderr, "\n");
+    if (++*failures() <= FAILURES_MAX) {
+        (void)fprintf(stderr, "FAIL %s: %s\n", d->label, text);
+    }
 }
 
 static void *must(void *memory)
@@ -92,7 +91,7 @@ static void make_tick(const struct mg_frontend *f, struct mg_tick *ret)
     uint64_t n = f->samples_per_tick;
     uint64_t rate_hz = f->rate_mhz / 1000;
     if (n == 0) {
-        n = rate_hz * f->half_periods / (2 * MAINS_HZ);
+        n = rate_hz * f->half_periods / 2 / MAINS_HZ;
     }
     int64_t u = ((int64_t)VOLTAGE_MV << (f->bits - 1)) / f->full_scale_mv;
     uint64_t crossings = n * MAINS_HZ / rate_hz;

@@ -128,7 +128,7 @@ static bool check_request(const struct vector *v, const struct exchange *x,
                           const struct mg_step_out *out)
 {
     const struct frame *f = &x->request;
-    char hex[3 * ADU_MAX];
+    char hex[3 * ADU_MAX + 1];
     uint8_t unit = out->unit != 0 ? out->unit : v->exchanges[0].request.adu[0];
     if (f->len - 3 != out->pdu_len || unit != f->adu[0] ||
         memcmp(f->adu + 1, out->pdu, out->pdu_len) != 0) {

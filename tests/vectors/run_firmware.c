@@ -95,7 +95,7 @@ static bool exchange(const struct vector *v, const struct device *d,
                      const struct exchange *x)
 {
     uint8_t pdu[MG_PDU_MAX];
-    char hex[3 * ADU_MAX];
+    char hex[3 * ADU_MAX + 1];
     size_t len = ask(d, &x->request, pdu);
     size_t want = x->answer.len == 0 ? 0 : x->answer.len - 3;
     if (len != want || memcmp(pdu, x->answer.adu + 1, len) != 0) {

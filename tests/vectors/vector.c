@@ -15,22 +15,25 @@
 bool vector_fail(const struct vector *vector, unsigned line, const char *format,
                  ...)
 {
+    char text[512];
     va_list args;
-    (void)fprintf(stderr, "%s:%u: ", vector->file, line);
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    (void)fprintf(stderr, "\n");
+    (void)fprintf(stderr, "%s:%u: %s\n", vector->file, line, text);
     return false;
 }
 
 const char *vector_hex(const uint8_t *bytes, size_t len, char *ret_hex)
 {
-    ret_hex[0] = '\0';
+    static const char DIGITS[] = "0123456789ABCDEF";
+    char *to = ret_hex;
     for (size_t i = 0; i < len; i++) {
-        (void)sprintf(ret_hex + 3 * i, i + 1 < len ? "%02X " : "%02X",
-                      bytes[i]);
+        *to++ = DIGITS[bytes[i] >> 4];
+        *to++ = DIGITS[bytes[i] & 0xf];
+        *to++ = ' ';
     }
+    to[len > 0 ? -1 : 0] = '\0';
     return ret_hex;
 }
 
@@ -201,15 +204,16 @@ static bool add_pair(const struct vector *v, unsigned line, const char *s,
     return true;
 }
 
-static bool parse_command(struct vector *v, unsigned line, char *s)
+/* The verb, then pairs, with one blank between. */
+static bool parse_command(struct vector *v, unsigned line, const char *s)
 {
-    char *rest = NULL;
-    const char *word = strtok_r(s, " ", &rest);
-    if (word == NULL) {
-        return vector_fail(v, line, "! needs a verb");
-    }
-    (void)snprintf(v->verb, sizeof v->verb, "%s", word);
-    while ((word = strtok_r(NULL, " ", &rest)) != NULL) {
+    size_t len = strcspn(s, " ");
+    (void)snprintf(v->verb, sizeof v->verb, "%.*s", (int)len, s);
+    for (s += len; *s == ' '; s += len) {
+        char word[TEXT_MAX];
+        s++;
+        len = strcspn(s, " ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)len, s);
         if (!add_pair(v, line, word, '=', v->args, &v->n_args)) {
             return false;
         }
@@ -217,7 +221,7 @@ static bool parse_command(struct vector *v, unsigned line, char *s)
     memcpy(v->before, v->values, sizeof v->before);
     v->n_before = v->n_values;
     v->n_values = 0;
-    return true;
+    return v->verb[0] != '\0' || vector_fail(v, line, "! needs a verb");
 }
 
 static bool parse_option(struct vector *v, unsigned line, const char *s)

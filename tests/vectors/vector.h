@@ -57,7 +57,7 @@ int vector_read(void *file, const char *name, unsigned *line,
 bool vector_fail(const struct vector *vector, unsigned line, const char *format,
                  ...) __attribute__((format(printf, 3, 4)));
 
-/** "01 03 04 ..." @param ret_hex  3 * len bytes at most */
+/** "01 03 04 ..." @param ret_hex  3 * len + 1 bytes */
 const char *vector_hex(const uint8_t *bytes, size_t len, char *ret_hex);
 
 uint16_t vector_crc(const uint8_t *bytes, size_t len);
