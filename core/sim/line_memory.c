@@ -10,6 +10,7 @@ struct mg_sim_near {
     struct mg_sim_port port;
     uint32_t baud;            /* the client has set */
     struct mg_sim_line *line; /* NULL: the line is gone */
+    bool is_open;
 };
 
 static struct mg_sim_near *near_of(struct mg_transport *t)
@@ -32,8 +33,10 @@ static void write_memory(struct mg_sim_port *port, const uint8_t *data,
 
 static void hang_up(struct mg_sim_port *port)
 {
+    struct mg_sim_near *near = near_of_port(port);
     mg_port_fini(port);
-    mg_transport_memory_cut(near_of_port(port)->inner,
+    near->is_open = false;
+    mg_transport_memory_cut(near->inner,
                             "the meter's end has closed the connection");
 }
 
@@ -76,6 +79,7 @@ static int near_open(struct mg_transport *t, struct mg_err *err)
         mg_port_fini(&near->port);
         mg_port_init(&near->port, near->line, &memory_ops);
     }
+    near->is_open = true;
     return near->inner->ops->open(near->inner, err);
 }
 
@@ -106,6 +110,7 @@ static void near_close(struct mg_transport *t)
     if (near->line != NULL && near->line->set.framing != MG_SIM_RTU_PTY) {
         mg_port_fini(&near->port);
     }
+    near->is_open = false;
     near->inner->ops->close(near->inner);
 }
 
@@ -157,5 +162,8 @@ void mg_line_memory_close(struct mg_sim_line *line)
     line->near = NULL;
     near->line = NULL;
     mg_port_fini(&near->port);
-    mg_transport_memory_cut(near->inner, "the meter's end is gone");
+    if (near->is_open) {
+        near->is_open = false;
+        mg_transport_memory_cut(near->inner, "the meter's end is gone");
+    }
 }

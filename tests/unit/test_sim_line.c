@@ -612,6 +612,13 @@ static void test_ends_go_in_any_order(void **state)
     assert_int_equal(c->transport->ops->open(c->transport, &err), MG_E_IO);
     c->line = NULL;
     stop(c);
+
+    c = start(&set); /* closed by the client: nothing more is heard */
+    c->transport->ops->close(c->transport);
+    mg_sim_line_destroy(c->line);
+    assert_false(c->is_lost);
+    c->line = NULL;
+    stop(c);
 }
 
 int main(void)
