@@ -15,6 +15,8 @@
 #define APPLICATION_ID 0x6d677374 /* "mgst", in the header of the file */
 #define SCHEMA_VERSION 1
 #define BUSY_MS        500
+#define PAGE_BYTES     4096
+#define GROW_BYTES     (1024 * 1024) /* the file grows in such steps */
 
 /* Version 1. Signed datasets and the log book, kept for good, will be tables
  * of their own in a later version; MG_ROW_SIGNED rows are only their way to
@@ -42,13 +44,15 @@ static const char schema[] =
  * give back space that the next outage needs again. Debian's SQLite wipes
  * deleted rows by default, which would double the writing. The WAL is moved
  * into the file every 4 MB and cut to 8 MB after a burst. */
-static const char writer_settings[] = "PRAGMA auto_vacuum=NONE;"
-                                      "PRAGMA journal_mode=WAL;"
-                                      "PRAGMA synchronous=FULL;"
-                                      "PRAGMA wal_autocheckpoint=1000;"
-                                      "PRAGMA journal_size_limit=8388608;"
-                                      "PRAGMA secure_delete=OFF;"
-                                      "PRAGMA trusted_schema=OFF;";
+static const char writer_settings[] =
+    "PRAGMA page_size=" STR(PAGE_BYTES) ";"
+                                        "PRAGMA auto_vacuum=NONE;"
+                                        "PRAGMA journal_mode=WAL;"
+                                        "PRAGMA synchronous=FULL;"
+                                        "PRAGMA wal_autocheckpoint=1000;"
+                                        "PRAGMA journal_size_limit=8388608;"
+                                        "PRAGMA secure_delete=OFF;"
+                                        "PRAGMA trusted_schema=OFF;";
 
 static const char reader_settings[] =
     "PRAGMA query_only=ON; PRAGMA cache_size=-512; PRAGMA trusted_schema=OFF;";
@@ -76,6 +80,16 @@ int store__db_err(sqlite3 *db, struct mg_err *err, const char *what)
     }
     return mg_err_set(err, (code & 0xff) == SQLITE_BUSY ? MG_E_BUSY : MG_E_IO,
                       "%s: %s", what, sqlite3_errmsg(db));
+}
+
+int store__file_reserve(sqlite3 *db, int64_t n_pages, struct mg_err *err)
+{
+    sqlite3_int64 bytes = n_pages * PAGE_BYTES;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_SIZE_HINT, &bytes) !=
+        SQLITE_OK) {
+        return mg_err_set(err, MG_E_NOSPC, "cannot grow: the disk is full");
+    }
+    return MG_OK;
 }
 
 int store__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
@@ -281,6 +295,8 @@ static int set_up(sqlite3 *db, const char *path, char *ret_epoch,
     if (rc == MG_OK) {
         rc = check_wal(db, err);
     }
+    int grow = GROW_BYTES;
+    (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_CHUNK_SIZE, &grow);
     if (rc == MG_OK && is_new) {
         rc = make_schema(db, err);
     }

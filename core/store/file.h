@@ -28,6 +28,12 @@ int store__file_open_reader(const char *path, sqlite3 **ret_db,
 int store__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
                    struct mg_err *err);
 
+/** Have the disk set space aside for all pages of the current transaction. The
+ *  WAL can then always be moved into the file and be used again, so that rows
+ *  can be deleted on a full disk.
+ *  @return MG_OK; MG_E_NOSPC */
+int store__file_reserve(sqlite3 *db, int64_t n_pages, struct mg_err *err);
+
 /** Fill err with what SQLite says; MG_E_NOSPC for every kind of full disk. */
 int store__db_err(sqlite3 *db, struct mg_err *err, const char *what);
 

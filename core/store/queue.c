@@ -177,10 +177,10 @@ void store__queue_done(struct store_queue *q)
 
 void store__queue_give_back(struct store_queue *q, struct store_list *list)
 {
-    store__queue_done(q);
     if (list->first == NULL) {
         return;
     }
+    store__queue_done(q);
     list->last->next = q->waiting.first;
     q->waiting.first = list->first;
     if (q->waiting.last == NULL) {

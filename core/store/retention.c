@@ -78,11 +78,11 @@ static int drop_some(struct store_writer *w, int64_t *cursor, bool is_thinning,
     return rc;
 }
 
-static int thin_out(struct store_writer *w, bool is_disk_full,
+static int thin_out(struct store_writer *w, bool is_shrinking,
                     struct mg_err *err)
 {
     uint64_t limit = w->max_bytes;
-    if (is_disk_full && w->next.n_bytes < limit) {
+    if (is_shrinking && w->next.n_bytes < limit) {
         limit = w->next.n_bytes;
     } else if (w->next.n_bytes <= limit) {
         return MG_OK;
@@ -125,9 +125,9 @@ static int drop_parked(struct store_writer *w, struct mg_err *err)
     return rc;
 }
 
-int store__retain(struct store_writer *w, bool is_disk_full, struct mg_err *err)
+int store__retain(struct store_writer *w, bool is_shrinking, struct mg_err *err)
 {
-    int rc = thin_out(w, is_disk_full, err);
+    int rc = thin_out(w, is_shrinking, err);
     if (rc == MG_OK && is_parked_full(&w->next)) {
         rc = drop_parked(w, err);
     }

@@ -8,6 +8,7 @@
 #define STORE_COMMIT_ITEMS   1000
 #define STORE_COMMIT_BYTES   (8ULL * 1024 * 1024)
 #define STORE_COMMIT_SETTLED 4096
+#define STORE_RETRY_ITEMS    50 /* while the disk fails: what little fits */
 
 /* What the loop has still to be told. */
 struct store_report {

@@ -83,14 +83,15 @@ static bool wait_for_work(struct mg_store *s, const struct state *t)
 }
 
 /* Under the mutex. */
-static void take(struct mg_store *s, struct pass *ret)
+static void take(struct mg_store *s, bool is_failing, struct pass *ret)
 {
     const struct store_list *w = &s->queue.waiting;
     ret->is_queue_calm = w->n_rows <= STORE_QUEUE_ROWS / 2 &&
                          w->n_puts <= STORE_QUEUE_PUTS / 2 &&
                          w->n_bytes <= STORE_QUEUE_BYTES / 2;
-    store__queue_take(&s->queue, STORE_COMMIT_ITEMS, STORE_COMMIT_BYTES,
-                      &ret->items);
+    store__queue_take(&s->queue,
+                      is_failing ? STORE_RETRY_ITEMS : STORE_COMMIT_ITEMS,
+                      STORE_COMMIT_BYTES, &ret->items);
     ret->n_settled = s->settled.n < STORE_COMMIT_SETTLED ? s->settled.n
                                                          : STORE_COMMIT_SETTLED;
     for (size_t i = 0; i < ret->n_settled; i++) {
@@ -121,7 +122,9 @@ static void committed(struct mg_store *s, struct pass *p)
     uint64_t ticket = is_durable ? p->items.last->ticket : 0;
     store__list_free(&p->items);
     uv_mutex_lock(&s->mutex);
-    store__queue_done(&s->queue);
+    if (is_durable) {
+        store__queue_done(&s->queue);
+    }
     store__settled_done(&s->settled, p->n_settled, uv_hrtime());
     set_stats(s);
     if (is_durable) {
@@ -137,23 +140,30 @@ static void committed(struct mg_store *s, struct pass *p)
     }
 }
 
+static void give_back(struct mg_store *s, struct pass *p)
+{
+    uv_mutex_lock(&s->mutex);
+    store__queue_give_back(&s->queue, &p->items);
+    uv_mutex_unlock(&s->mutex);
+}
+
 static void failed(struct mg_store *s, struct state *t, struct pass *p)
 {
     t->n_failures++;
     t->failed_ns = uv_hrtime();
     uv_mutex_lock(&s->mutex);
-    store__queue_give_back(&s->queue, &p->items);
     t->n_stop_tries += s->is_stopping;
     uv_mutex_unlock(&s->mutex);
+    give_back(s, p);
     struct store_dropped none = {0};
     store__trouble_add(s, &t->disk, &none, &t->err);
     store__writer_make_space(&s->writer);
 }
 
-static void tell_thinned(struct mg_store *s, struct state *t, bool is_disk_full)
+static void tell_thinned(struct mg_store *s, struct state *t, bool is_shrinking)
 {
     const struct store_dropped *dropped = &s->writer.dropped;
-    if (dropped->n_rows > 0 && is_disk_full) {
+    if (dropped->n_rows > 0 && is_shrinking) {
         store__trouble_add(s, &t->disk, dropped, &t->err);
     } else if (dropped->n_rows > 0) {
         struct mg_err err;
@@ -168,19 +178,40 @@ static void tell_thinned(struct mg_store *s, struct state *t, bool is_disk_full)
     }
 }
 
-static void commit(struct mg_store *s, struct state *t, struct pass *p)
+static bool commit(struct mg_store *s, struct state *t, struct pass *p,
+                   bool is_shrinking)
 {
-    bool is_disk_full = t->n_failures > 0 && t->err.code == MG_E_NOSPC;
     struct mg_err err;
     if (store__writer_commit(&s->writer, &p->items, s->settling, p->n_settled,
-                             is_disk_full, &err) != MG_OK) {
+                             is_shrinking, &err) != MG_OK) {
         t->err = err;
         failed(s, t, p);
-        return;
+        return false;
     }
-    t->n_failures = 0;
     committed(s, p);
-    tell_thinned(s, t, is_disk_full);
+    tell_thinned(s, t, is_shrinking);
+    p->n_settled = 0;
+    return true;
+}
+
+/* On a full disk the rows wait until a transaction that only deletes has made
+ * room within the file. */
+static void commit_all(struct mg_store *s, struct state *t, struct pass *p)
+{
+    bool is_disk_full = t->n_failures > 0 && t->err.code == MG_E_NOSPC;
+    if (is_disk_full) {
+        struct store_list items = p->items;
+        p->items = (struct store_list){0};
+        bool is_done = commit(s, t, p, true);
+        p->items = items;
+        if (!is_done) {
+            give_back(s, p);
+            return;
+        }
+    }
+    if (commit(s, t, p, false)) {
+        t->n_failures = 0;
+    }
 }
 
 static void tell_queue(struct mg_store *s, struct state *t,
@@ -211,10 +242,10 @@ void store__thread(void *arg)
     struct pass p = {0};
     uv_mutex_lock(&s->mutex);
     while (t.n_stop_tries < STOP_TRIES && wait_for_work(s, &t)) {
-        take(s, &p);
+        take(s, t.n_failures > 0, &p);
         uv_mutex_unlock(&s->mutex);
         if (p.items.first != NULL || p.n_settled > 0) {
-            commit(s, &t, &p);
+            commit_all(s, &t, &p);
         }
         tell_queue(s, &t, &p);
         uv_mutex_lock(&s->mutex);

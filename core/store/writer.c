@@ -16,6 +16,7 @@ static const char *const queries[STORE_N_QUERIES] = {
                          " SELECT id, class, ?2, n_readings, created_ms,"
                          " topic, payload FROM outbox WHERE id=?1",
     [STORE_Q_OLDEST] = "SELECT created_ms FROM outbox ORDER BY id LIMIT 1",
+    [STORE_Q_N_PAGES] = "PRAGMA page_count",
     [STORE_Q_LIVE_AFTER] = "SELECT id, length(payload), n_readings, created_ms"
                            " FROM outbox WHERE id>?1 AND class=0"
                            " ORDER BY id LIMIT ?2",
@@ -51,22 +52,32 @@ static int count(sqlite3 *db, const char *sql, uint64_t *const ret[3],
     return rc;
 }
 
-static int read_oldest(struct store_writer *w, struct mg_err *err)
+/* @param ret  0 when there is no row */
+static int read_number(struct store_writer *w, enum store_query query,
+                       int64_t *ret, struct mg_err *err)
 {
-    w->next.oldest_ms = 0;
-    if (w->next.n_rows == 0) {
-        return MG_OK;
-    }
-    sqlite3_stmt *stmt = w->stmt[STORE_Q_OLDEST];
+    sqlite3_stmt *stmt = w->stmt[query];
     int step = sqlite3_step(stmt);
     int rc = MG_OK;
-    if (step == SQLITE_ROW) {
-        w->next.oldest_ms = sqlite3_column_int64(stmt, 0);
-    } else if (step != SQLITE_DONE) {
+    if (step == SQLITE_ROW || step == SQLITE_DONE) {
+        *ret = step == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    } else {
         rc = store__db_err(w->db, err, "cannot read the outbox");
     }
     (void)sqlite3_reset(stmt); /* repeats the error of the step */
     return rc;
+}
+
+static int read_oldest(struct store_writer *w, struct mg_err *err)
+{
+    return read_number(w, STORE_Q_OLDEST, &w->next.oldest_ms, err);
+}
+
+static int reserve(struct store_writer *w, struct mg_err *err)
+{
+    int64_t n_pages = 0;
+    int rc = read_number(w, STORE_Q_N_PAGES, &n_pages, err);
+    return rc == MG_OK ? store__file_reserve(w->db, n_pages, err) : rc;
 }
 
 int store__writer_open(struct store_writer *w, sqlite3 *db, uint64_t max_bytes,
@@ -219,7 +230,7 @@ static int fill(struct store_writer *w, const struct store_list *items,
 
 int store__writer_commit(struct store_writer *w, const struct store_list *items,
                          const struct store_settlement *settled,
-                         size_t n_settled, bool is_disk_full,
+                         size_t n_settled, bool is_shrinking,
                          struct mg_err *err)
 {
     w->next = w->books;
@@ -230,10 +241,13 @@ int store__writer_commit(struct store_writer *w, const struct store_list *items,
         rc = fill(w, items, settled, n_settled, err);
     }
     if (rc == MG_OK) {
-        rc = store__retain(w, is_disk_full, err);
+        rc = store__retain(w, is_shrinking, err);
     }
     if (rc == MG_OK) {
         rc = read_oldest(w, err);
+    }
+    if (rc == MG_OK) {
+        rc = reserve(w, err);
     }
     if (rc == MG_OK) {
         rc = store__writer_run(w, STORE_Q_COMMIT, err);

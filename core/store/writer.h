@@ -18,6 +18,7 @@ enum store_query {
     STORE_Q_DELETE_ROW,
     STORE_Q_PARK_ROW,
     STORE_Q_OLDEST,
+    STORE_Q_N_PAGES,
     STORE_Q_LIVE_AFTER,
     STORE_Q_PARKED_LIVE,
     STORE_Q_DELETE_PARKED,
@@ -53,12 +54,12 @@ void store__writer_close(struct store_writer *writer);
 
 /** All in one transaction: the items, the settlements, then what has to go so
  *  that the outbox stays within its limit. After a failure nothing was done.
- *  @param is_disk_full  make room in the file: the outbox shall shrink
+ *  @param is_shrinking  make room in the file: drop 1/16 of the live rows
  *  @return MG_OK, with writer->books, ->dropped and ->dropped_parked */
 int store__writer_commit(struct store_writer *writer,
                          const struct store_list *items,
                          const struct store_settlement *settled,
-                         size_t n_settled, bool is_disk_full,
+                         size_t n_settled, bool is_shrinking,
                          struct mg_err *err);
 
 /** Make the space of the WAL usable again, after a failed commit. */
@@ -71,7 +72,7 @@ int store__writer_run(struct store_writer *writer, enum store_query query,
                       struct mg_err *err);
 
 /** Bring the outbox and the parked rows below their limits. */
-int store__retain(struct store_writer *writer, bool is_disk_full,
+int store__retain(struct store_writer *writer, bool is_shrinking,
                   struct mg_err *err);
 
 #endif

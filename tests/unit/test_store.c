@@ -135,7 +135,7 @@ static void file_is(const struct bed *bed, const char *text)
     char got[8192] = "";
     FILE *f = fopen(bed->path, "r");
     assert_non_null(f);
-    (void)fread(got, 1, sizeof got - 1, f);
+    assert_int_equal(fread(got, 1, sizeof got - 1, f), strlen(text));
     assert_int_equal(fclose(f), 0);
     assert_string_equal(got, text);
 }
