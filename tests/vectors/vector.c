@@ -81,6 +81,17 @@ bool vector_options(const struct vector *vector, const struct mg_plugin *plugin,
 
 /* ---- Parsing ---- */
 
+static bool copy(const struct vector *v, unsigned line, const char *from,
+                 size_t len, char to[TEXT_MAX])
+{
+    if (len >= TEXT_MAX) {
+        return vector_fail(v, line, "more than %d characters", TEXT_MAX - 1);
+    }
+    memcpy(to, from, len);
+    to[len] = '\0';
+    return true;
+}
+
 static bool parse_bytes(const struct vector *v, unsigned line, const char *s,
                         struct frame *frame)
 {
@@ -187,8 +198,7 @@ static bool parse_expected(const struct vector *v, unsigned line, char *s,
         return vector_fail(v, line, "text needs quotes: %s", value);
     }
     value[len - 1] = '\0';
-    (void)snprintf(e->text, sizeof e->text, "%s", value + 1);
-    return true;
+    return copy(v, line, value + 1, len - 2, e->text);
 }
 
 static bool add_pair(const struct vector *v, unsigned line, const char *s,
@@ -199,22 +209,23 @@ static bool add_pair(const struct vector *v, unsigned line, const char *s,
         return vector_fail(v, line, "no pair, or too many: %s", s);
     }
     struct pair *p = &list[(*n)++];
-    (void)snprintf(p->name, sizeof p->name, "%.*s", (int)(at - s), s);
-    (void)snprintf(p->value, sizeof p->value, "%s", at + 1);
-    return true;
+    return copy(v, line, s, (size_t)(at - s), p->name) &&
+           copy(v, line, at + 1, strlen(at + 1), p->value);
 }
 
 /* The verb, then pairs, with one blank between. */
 static bool parse_command(struct vector *v, unsigned line, const char *s)
 {
     size_t len = strcspn(s, " ");
-    (void)snprintf(v->verb, sizeof v->verb, "%.*s", (int)len, s);
+    if (!copy(v, line, s, len, v->verb)) {
+        return false;
+    }
     for (s += len; *s == ' '; s += len) {
         char word[TEXT_MAX];
         s++;
         len = strcspn(s, " ");
-        (void)snprintf(word, sizeof word, "%.*s", (int)len, s);
-        if (!add_pair(v, line, word, '=', v->args, &v->n_args)) {
+        if (!copy(v, line, s, len, word) ||
+            !add_pair(v, line, word, '=', v->args, &v->n_args)) {
             return false;
         }
     }
@@ -295,8 +306,7 @@ static bool parse_line(struct vector *v, unsigned line, char *s)
         }
         return parse_expected(v, line, rest, &v->values[v->n_values++]);
     case '.':
-        (void)snprintf(v->end, sizeof v->end, "%s", rest);
-        return true;
+        return copy(v, line, rest, strlen(rest), v->end);
     default:
         return vector_fail(v, line, "no such kind of line: %s", s);
     }
@@ -326,7 +336,6 @@ static bool is_complete(const struct vector *v)
 static void begin(struct vector *v, unsigned line, const char *source)
 {
     v->line = line;
-    (void)snprintf(v->source, sizeof v->source, "%.95s", source);
     v->is_derived = strncmp(source, "derived", 7) == 0;
 }
 

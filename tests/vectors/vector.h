@@ -36,7 +36,6 @@ struct pair {
 struct vector {
     const char *file;
     unsigned line;
-    char source[TEXT_MAX];
     bool is_derived, is_driver_only, is_firmware_only, has_utc;
     int64_t utc_s;
     char verb[TEXT_MAX]; /* empty: a plain reading */
