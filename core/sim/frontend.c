@@ -277,7 +277,7 @@ static void find_crossings(const double *u, size_t n, uint32_t at, double last,
 void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
                           struct mg_tick *ret)
 {
-    struct chunk c;
+    struct chunk c = {0};
     struct crossings x = {0};
     *ret = (struct mg_tick){.n_samples = n_samples};
     for (uint32_t at = 0; at < n_samples; at += CHUNK) {

@@ -180,7 +180,8 @@ uint64_t mg_line_char_ns(const struct mg_sim_line *line, uint32_t baud)
     const struct mg_serial *s = &line->set.serial;
     uint64_t bits = 9U + (s->parity == 'E' || s->parity == 'O') +
                     (s->stop_bits == 2 ? 2U : 1U);
-    return bits * 1000000000U / (baud == 0 ? s->baud : baud);
+    uint64_t speed = baud == 0 ? s->baud : baud;
+    return speed == 0 ? 0 : bits * 1000000000U / speed;
 }
 
 uint64_t mg_line_gap_ns(const struct mg_sim_line *line)

@@ -97,7 +97,7 @@ static int64_t session_current_ma(const struct session *s)
 static int32_t session_phase_cdeg(const struct session *s, int64_t current_ma)
 {
     return s->phase_cdeg -
-           (int32_t)(900 * 2000 / (2000 + current_ma)); /* 4.5 deg at 2 A */
+           (int32_t)(1800000 / (2000 + current_ma)); /* 4.5 deg at 2 A */
 }
 
 void mg_sim_profile_at(const struct mg_sim_profile *profile,

@@ -49,7 +49,7 @@ static void measure(const char *name, const struct mg_frontend *frontend,
     struct mg_sim_device *d =
         mg_sim_device_create(&plugin, NULL, &profile, 1, 1, 1, 9600, 0);
     if (d == NULL) {
-        fprintf(stderr, "bench_sim: %s: no device\n", name);
+        (void)fprintf(stderr, "bench_sim: %s: no device\n", name);
         exit(1);
     }
     double start = cpu_s();

@@ -194,10 +194,10 @@ static void test_open_relay_stops_the_current(void **state)
     const uint8_t off[2] = {5, 0};
     (void)mg_sim_device_pdu(d, 9, off, 2, answer);
     int64_t truth = mg_sim_device_true_energy_mwh(d);
-    assert_true(look(d).i2 > 789 * 2);
+    assert_true(look(d).i2 > 2000);
     mg_sim_device_run(d, 20 * TICK_NS);
     assert_int_equal(mg_sim_device_true_energy_mwh(d), truth);
-    assert_true(look(d).i2 < 789 * 2); /* noise only */
+    assert_true(look(d).i2 < 2000); /* noise only */
     const uint8_t on[2] = {5, 1};
     (void)mg_sim_device_pdu(d, 9, on, 2, answer);
     mg_sim_device_run(d, 30 * TICK_NS);

@@ -242,9 +242,9 @@ static void test_same_bits_everywhere(void **state)
     struct mg_sim_frontend fe;
     uint64_t hash = 0xcbf29ce484222325U;
     assert_int_equal(mg_sim_frontend_init(&fe, &d, 42), MG_OK);
-    for (int n = 0; n < 200; n++) {
-        struct mg_sim_load load = {.voltage_mv = 230000 + n * 10,
-                                   .current_ma = n * 150,
+    for (int32_t n = 0; n < 200; n++) {
+        struct mg_sim_load load = {.voltage_mv = 230000 + 10 * (int64_t)n,
+                                   .current_ma = 150 * (int64_t)n,
                                    .frequency_mhz = 49900 + n,
                                    .phase_cdeg = n * 7};
         struct mg_tick t;

@@ -351,7 +351,7 @@ static void test_tcp_pipelined_in_order(void **state)
         const uint8_t pdu[6] = {3, 4, unit, 16, unit, 17};
         uint8_t want[16];
         assert_int_equal(tcp(want, (uint8_t)(10 + i), unit, pdu, 6), 13);
-        assert_memory_equal(c->rx + 13 * i, want, 13);
+        assert_memory_equal(c->rx + (size_t)13 * i, want, 13);
     }
     stop(c);
 }
