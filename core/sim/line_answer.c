@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "metergate/bytes.h"
-#include "sim/crc16.h"
 #include "sim/line_priv.h"
+#include "wire/crc16.h"
 
 #define EXCEPTION_BUSY      0x06
 #define EXCEPTION_NO_ANSWER 0x0b /* gateway: target failed to respond */
@@ -109,7 +109,7 @@ static void build_rtu(struct mg_sim_answer *a, uint8_t unit, const uint8_t *pdu,
 {
     a->adu[0] = unit;
     memcpy(a->adu + 1, pdu, len);
-    uint16_t crc = mg_sim_crc16(a->adu, len + 1);
+    uint16_t crc = mg_crc16(a->adu, len + 1);
     a->adu[len + 1] = (uint8_t)crc;
     a->adu[len + 2] = (uint8_t)(crc >> 8);
     a->len = (uint16_t)(len + 3);

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "metergate/bytes.h"
-#include "sim/crc16.h"
 #include "sim/line_priv.h"
+#include "wire/crc16.h"
 
 /* On a real loop, silence is seen later than it was: the pieces of one request
  * may come this much apart and still belong together. */
@@ -69,7 +69,7 @@ static size_t rtu_len(const uint8_t *rx, size_t len)
 
 static bool has_crc(const uint8_t *frame, size_t len)
 {
-    uint16_t crc = mg_sim_crc16(frame, len - 2);
+    uint16_t crc = mg_crc16(frame, len - 2);
     return frame[len - 2] == (crc & 0xff) && frame[len - 1] == crc >> 8;
 }
 

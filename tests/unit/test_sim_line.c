@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "sim/crc16.h"
 #include "sim/fleet.h"
 #include "toy_meter.h"
+#include "wire/crc16.h"
 
 #define MS UINT64_C(1000000)
 
@@ -120,7 +120,7 @@ static size_t rtu(uint8_t *ret, uint8_t unit, const uint8_t *pdu, size_t len)
 {
     ret[0] = unit;
     memcpy(ret + 1, pdu, len);
-    uint16_t crc = mg_sim_crc16(ret, len + 1);
+    uint16_t crc = mg_crc16(ret, len + 1);
     ret[len + 1] = (uint8_t)crc;
     ret[len + 2] = (uint8_t)(crc >> 8);
     return len + 3;
@@ -476,7 +476,7 @@ static void test_each_fault_does_what_it_says(void **state)
         with_fault(c, &(struct mg_sim_faults){.wrong_unit = 10000}, 1000);
         assert_int_equal(c->rx_len, 9);
         assert_int_equal(c->rx[0], 2);
-        assert_int_equal(mg_sim_crc16(c->rx, 7),
+        assert_int_equal(mg_crc16(c->rx, 7),
                          c->rx[7] | (unsigned)c->rx[8] << 8);
 
         with_fault(c, &(struct mg_sim_faults){.exception = 10000}, 1000);

@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
-#include "sim/crc16.h"
 #include "sim/fleet.h"
 #include "toy_meter.h"
+#include "wire/crc16.h"
 
 #define PATIENCE_NS UINT64_C(20000000000)
 
@@ -131,7 +131,7 @@ static void ask_tty(struct bench *b, int fd, uint8_t unit)
 {
     uint8_t frame[8] = {unit, 3, 0, 4, 0, 1};
     uint8_t answer[7];
-    uint16_t crc = mg_sim_crc16(frame, 6);
+    uint16_t crc = mg_crc16(frame, 6);
     frame[6] = (uint8_t)crc;
     frame[7] = (uint8_t)(crc >> 8);
     assert_int_equal(write(fd, frame, 8), 8);
@@ -139,7 +139,7 @@ static void ask_tty(struct bench *b, int fd, uint8_t unit)
     assert_int_equal(answer[0], unit);
     assert_int_equal(answer[3], unit);
     assert_int_equal(answer[4], 4);
-    crc = mg_sim_crc16(answer, 5);
+    crc = mg_crc16(answer, 5);
     assert_int_equal(answer[5] | answer[6] << 8, crc);
 }
 
