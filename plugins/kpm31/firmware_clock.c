@@ -41,8 +41,8 @@ bool kpm31_fw_date_to_unix(const struct fw_date *date, int64_t *ret_unix_s)
     for (unsigned m = 1; m < date->month; m++) {
         days += month_days(date->year, m);
     }
-    *ret_unix_s = CLOCK_MIN_S + days * DAY_S + date->hour * 3600 +
-                  date->minute * 60 + date->second;
+    *ret_unix_s = CLOCK_MIN_S + days * DAY_S + date->hour * INT64_C(3600) +
+                  date->minute * INT64_C(60) + date->second;
     return true;
 }
 

@@ -101,19 +101,23 @@ static int write_clear(struct fw_state *st, const uint16_t *words)
 /* ---- Identification: 13 characters and a NUL. The layout is ours: model,
  * region 0, RS-485 only 1, eight digits of serial number. ---- */
 
+static uint16_t word_of(const uint8_t *bytes, size_t offset)
+{
+    return (uint16_t)(bytes[2 * offset] << 8 | bytes[2 * offset + 1]);
+}
+
 static uint16_t serial_word(const struct fw_state *st, unsigned offset)
 {
-    char text[14] = "31A0100000000";
+    uint8_t text[14] = "31A0100000000";
     uint32_t rest = st->env.serial;
     if (st->variant != KPM31_A) {
         text[2] = 'B';
     }
     for (unsigned k = 0; k < SERIAL_DIGITS; k++) {
-        text[12 - k] = (char)('0' + rest % 10);
+        text[12 - k] = (uint8_t)('0' + rest % 10);
         rest /= 10;
     }
-    unsigned high = (uint8_t)text[2 * offset];
-    return (uint16_t)(high << 8 | (uint8_t)text[2 * offset + 1]);
+    return word_of(text, offset);
 }
 
 /* ---- Clock: six bytes Y M D h m s (KPM33B manual V3.4) ---- */
@@ -124,7 +128,7 @@ static uint16_t clock_word(const struct fw_state *st, unsigned offset)
     kpm31_fw_date_from_unix(kpm31_fw_clock_now(st), &d);
     const uint8_t bytes[6] = {
         (uint8_t)(d.year - 2000), d.month, d.day, d.hour, d.minute, d.second};
-    return (uint16_t)(bytes[2 * offset] << 8 | bytes[2 * offset + 1]);
+    return word_of(bytes, offset);
 }
 
 static int write_clock(struct fw_state *st, const uint16_t *words)

@@ -13,8 +13,8 @@
 #define METER_STATE    16384
 #define UTC_2024_03_15 INT64_C(1710460800000) /* 00:00:00 */
 #define TICKS_PER_S    5
-#define MINUTE         60
-#define HOUR           3600
+#define MINUTE         INT64_C(60)
+#define HOUR           INT64_C(3600)
 
 /* One pulse, 2250 J, in mean products of counts (2^-10 uW) times 200 ms. */
 #define PULSE_SUM INT64_C(11520000000000)

@@ -16,7 +16,7 @@
 
 #define UNIT  3
 #define NS    UINT64_C(1000000000)
-#define HOUR  3600
+#define HOUR  UINT64_C(3600)
 #define PI    3.14159265358979323846
 #define PULSE 0.000625 /* kWh */
 
@@ -77,6 +77,7 @@ static void check_live(int64_t u_mv, int64_t i_ma, int64_t f_mhz,
         assert_near(read_float(d, 0x36), u * i * sin(angle), 0.005 * u * i);
         assert_near(read_float(d, 0x38), u * i, 0.005 * u * i);
         assert_near(read_float(d, 0x3a), cos(angle), 0.005);
+        assert_true(fabs(read_float(d, 0x3a)) <= 1);
         assert_near(read_float(d, 0x3c), (double)f_mhz / 1000, 0.02);
     }
     mg_sim_device_destroy(d);
@@ -175,10 +176,10 @@ static void test_no_load_and_start(void **state)
     assert_true(read_float(d, 0x32) < 1e-9);
     mg_sim_device_destroy(d);
     d = fixed(220000, 5, 50000, 0);
-    mg_sim_device_run(d, 2045 * 3 / 2 * NS); /* 1.5 times the ideal time */
+    mg_sim_device_run(d, 3067 * NS); /* 1.5 times the ideal time */
     mg_sim_device_outputs(d, &out);
     assert_int_equal(out.n_pulses, 1);
-    mg_sim_device_run(d, 2045 * 3 * NS);
+    mg_sim_device_run(d, 6135 * NS);
     mg_sim_device_outputs(d, &out);
     assert_true(out.n_pulses >= 2);
     mg_sim_device_destroy(d);

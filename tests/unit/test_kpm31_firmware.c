@@ -245,12 +245,30 @@ static void test_direction_change_loses_nothing(void **state)
     assert_int_equal(meter_pulses(&m, 0x82), meter_pulses(&m, 0x84));
 }
 
+/* What waits for a change of direction belongs to the new one, over a power
+ * cycle too: 46 J a tick, 2250 J a pulse. */
+static void test_turning_round_survives_power(void **state)
+{
+    (void)state;
+    struct meter m;
+    meter_new(&m, KPM31_A, MORNING);
+    m.flow = (struct flow){230000, 1000, in_phase, 50000};
+    meter_ticks(&m, 10);
+    m.flow.angle = (struct angle){-1000, 0};
+    meter_ticks(&m, 3);
+    meter_power_cycle(&m, 1000);
+    meter_ticks(&m, 45);
+    assert_int_equal(meter_pulses(&m, 0x84), 0);
+    meter_ticks(&m, 1);
+    assert_int_equal(meter_pulses(&m, 0x84), 1);
+}
+
 /* ---- Rates ---- */
 
 static void at_hour(struct meter *m, int hour, int minute, int second)
 {
     meter_new(m, KPM31_A,
-              UTC_2024_03_15 + (hour * 3600 + minute * 60 + second) * 1000L);
+              UTC_2024_03_15 + (hour * HOUR + minute * MINUTE + second) * 1000);
     m->flow = (struct flow){230000, 50000, in_phase, 50000};
 }
 
@@ -406,7 +424,7 @@ static void test_twelve_months_are_kept(void **state)
     meter_new(&m, KPM31_A, UTC_2024_03_15);
     m.flow = (struct flow){230000, 50000, behind, 50000};
     for (int month = 1; month <= 14; month++) {
-        meter_run_s(&m, month * 100);
+        meter_run_s(&m, (int64_t)month * 100);
         meter_power_cycle(&m, INT64_C(30) * 86400000 + 43200000);
     }
     /* 9.2 kW; the running month is empty, the n-th before had 15 - n */
@@ -527,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_remainder_survives_power_cycles),
         cmocka_unit_test(test_swing_around_zero_registers_nothing),
         cmocka_unit_test(test_direction_change_loses_nothing),
+        cmocka_unit_test(test_turning_round_survives_power),
         cmocka_unit_test(test_rates_of_the_manual),
         cmocka_unit_test(test_equal_rates_add_up),
         cmocka_unit_test(test_switch_at_the_very_tick),

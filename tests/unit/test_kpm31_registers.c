@@ -381,6 +381,8 @@ static void test_clear(void **state)
     assert_int_equal(meter_write_one(&m, 0x0c, 0x55ab), BAD_VALUE);
     assert_true(meter_pulses(&m, 0x80) > 0);
     assert_true(meter_pulses(&m, 0x300) > 0);
+    assert_int_equal(
+        kpm31_firmware.set(m.state, MG_CH(ENERGY_ACTIVE, TOTAL), 7), MG_OK);
     assert_int_equal(meter_write_one(&m, 0x0c, 0x55aa), 0);
     for (unsigned k = 0; k < 144; k++) {
         assert_int_equal(meter_bits(&m, 0x80 + 2 * k), 0);
@@ -744,7 +746,7 @@ static void test_random_requests(void **state)
     struct meter m;
     struct mg_sim_rng rng = {.state = 31};
     for (int k = 0; k < 100000; k++) {
-        uint8_t request[MG_PDU_MAX], answer[MG_PDU_MAX];
+        uint8_t request[MG_PDU_MAX] = {0}, answer[MG_PDU_MAX];
         size_t len;
         if (k % 1000 == 0) {
             new_meter(&m, (enum kpm31_variant)(k / 1000 % 3));
