@@ -90,25 +90,26 @@ static bool has_text(const uint8_t *text, size_t len)
     return false;
 }
 
-/* data: the whole block's registers or bits. */
-static int add_point(const struct mg_plan_block *block,
-                     const struct mg_plan_point *p, const uint8_t *data,
-                     struct mg_sample *sample)
+/* The index-th bit of the block. */
+static int add_bit(const struct mg_plan_point *p, const uint8_t *data,
+                   size_t index, struct mg_sample *sample)
 {
-    size_t index = (size_t)p->address - block->address;
+    struct mg_value v = {.channel = p->channel,
+                         .value = data[index / 8] >> (index % 8) & 1,
+                         .resolution = 1};
+    return mg_sample_add(sample, &v);
+}
+
+static int add_registers(const struct mg_plan_point *p, const uint8_t *bytes,
+                         struct mg_sample *sample)
+{
+    size_t n_bytes = (size_t)p->width * 2;
     struct mg_value v = NO_VALUE;
-    if (p->row->encoding == MG_ENC_BIT) {
-        v.quality = MG_QUALITY_GOOD;
-        v.value = data[index / 8] >> (index % 8) & 1;
-        v.resolution = 1;
-    } else if (p->row->encoding == MG_ENC_ASCII) {
-        const uint8_t *text = data + 2 * index;
-        if (has_text(text, 2U * p->width)) {
-            return mg_sample_add_text(sample, p->channel, text, 2U * p->width);
-        }
-    } else {
-        struct mg_rd r = mg_rd_init(data + 2 * index, 2U * p->width);
+    if (p->row->encoding != MG_ENC_ASCII) {
+        struct mg_rd r = mg_rd_init(bytes, n_bytes);
         v = from_registers(p, &r);
+    } else if (has_text(bytes, n_bytes)) {
+        return mg_sample_add_text(sample, p->channel, bytes, n_bytes);
     }
     v.channel = p->channel;
     return mg_sample_add(sample, &v);
@@ -135,7 +136,10 @@ int mg_plan_decode(const struct mg_plan *plan,
     uint16_t text_before = sample->text_len;
     const struct mg_plan_point *p = &plan->points[block->first_point];
     for (size_t i = 0; i < block->n_points; i++) {
-        int rc = add_point(block, &p[i], pdu + 2, sample);
+        size_t index = (size_t)p[i].address - block->address;
+        int rc = p[i].row->encoding == MG_ENC_BIT
+                     ? add_bit(&p[i], pdu + 2, index, sample)
+                     : add_registers(&p[i], pdu + 2 + 2 * index, sample);
         if (rc != MG_OK) {
             sample->n_values = n_before;
             sample->text_len = text_before;

@@ -79,7 +79,7 @@ static bool is_row_right(const struct mg_driver *driver,
            row->group < MG_N_GROUPS && width > 0 &&
            width <= most_of(driver, row->function) &&
            is_bits(row->function) == (row->encoding == MG_ENC_BIT) &&
-           mg_channel_exists(row->channel) && fits_unit(row);
+           fits_unit(row);
 }
 
 /* Append one row, its series unrolled. */

@@ -13,7 +13,10 @@ static void member_clock(struct mg_json *j, uint8_t clock)
 {
     bool is_known = clock == MG_CLOCK_INFORMATIVE || clock == MG_CLOCK_SYNCED ||
                     clock == MG_CLOCK_RELATIVE;
-    char letter = is_known ? (char)clock : (char)MG_CLOCK_UNSYNC;
+    char letter = 'U';
+    if (is_known) {
+        letter = (char)clock;
+    }
     mg_json_key(j, "clk");
     mg_json_str(j, &letter, 1);
 }
@@ -58,25 +61,24 @@ static void member_value(struct mg_json *j, const struct mg_sample *sample,
 /* Append "key:reason" when the whole of it fits. */
 static size_t list_missing(char *list, size_t len, const struct mg_value *v)
 {
-    char key[MG_CHANNEL_KEY_MAX];
-    if (mg_channel_key(v->channel, key) != MG_OK) {
+    char item[1 + MG_CHANNEL_KEY_MAX + MG_CHANNEL_KEY_MAX] = ",";
+    if (mg_channel_key(v->channel, item + 1) != MG_OK) {
         return len;
     }
+    size_t n = strlen(item);
+    item[n++] = ':';
     const char *reason = mg_quality_text((enum mg_quality)v->quality);
-    size_t key_len = strlen(key);
-    size_t reason_len = strlen(reason);
-    size_t comma = len > 0;
-    if (len + comma + key_len + 1 + reason_len > MG_READING_MISSING_MAX) {
+    while (*reason != '\0') {
+        item[n++] = *reason++;
+    }
+    size_t begin = len == 0; /* without the comma */
+    if (len + n - begin > MG_READING_MISSING_MAX) {
         return len;
     }
-    if (comma > 0) {
-        list[len++] = ',';
+    for (size_t i = begin; i < n; i++) {
+        list[len++] = item[i];
     }
-    memcpy(list + len, key, key_len);
-    len += key_len;
-    list[len++] = ':';
-    memcpy(list + len, reason, reason_len);
-    return len + reason_len;
+    return len;
 }
 
 static void member_missing(struct mg_json *j, const struct mg_sample *sample)

@@ -31,8 +31,11 @@ int mg_sample_add_text(struct mg_sample *sample, mg_channel channel,
         return rc;
     }
     for (size_t i = 0; i < len; i++) {
-        bool is_printable = text[i] >= 0x20 && text[i] < 0x7f;
-        sample->text[offset + i] = is_printable ? (char)text[i] : '?';
+        char c = '?';
+        if (text[i] >= 0x20 && text[i] < 0x7f) {
+            c = (char)text[i];
+        }
+        sample->text[offset + i] = c;
     }
     sample->text_len = (uint16_t)(offset + len);
     return MG_OK;

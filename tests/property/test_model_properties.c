@@ -160,6 +160,25 @@ static long code_point(struct text *t)
     return is_right ? c : -1;
 }
 
+static bool is_one_of(long c, const char *set)
+{
+    return c > 0 && c < 0x80 && strchr(set, (int)c) != NULL;
+}
+
+static bool is_escape(struct text *t)
+{
+    long c = code_point(t);
+    if (c != 'u') {
+        return is_one_of(c, "\"\\/bfnrt");
+    }
+    for (int i = 0; i < 4; i++) {
+        if (!is_one_of(code_point(t), "0123456789abcdef")) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_string(struct text *t)
 {
     if (t->at == t->end || *t->at++ != '"') {
@@ -170,22 +189,7 @@ static bool is_string(struct text *t)
         if (c == '"') {
             return true;
         }
-        if (c < 0x20) {
-            return false;
-        }
-        if (c != '\\') {
-            continue;
-        }
-        c = code_point(t);
-        if (c == 'u') {
-            for (int i = 0; i < 4; i++) {
-                c = code_point(t);
-                if (c <= 0 || c > 'f' ||
-                    strchr("0123456789abcdef", (int)c) == NULL) {
-                    return false;
-                }
-            }
-        } else if (c <= 0 || c > 'u' || strchr("\"\\/bfnrt", (int)c) == NULL) {
+        if (c < 0x20 || (c == '\\' && !is_escape(t))) {
             return false;
         }
     }
@@ -265,12 +269,12 @@ static bool is_flat_object(const char *json, size_t len)
 enum { N_MEMBERS = 12, STRING_MAX = 24 };
 
 struct expected {
-    enum kind { TEXT, INTEGER, FLAG, DECIMAL } kind;
-    char text[STRING_MAX];
-    size_t len;
-    bool is_utf8;
     int64_t value, resolution;
+    size_t len;
+    char text[STRING_MAX];
+    enum kind { TEXT, INTEGER, FLAG, DECIMAL } kind;
     unsigned decimals;
+    bool is_utf8;
 };
 
 static void any_text(struct expected *e)
@@ -623,7 +627,7 @@ static int64_t any_level(int64_t true_level)
 static void any_sample(struct mg_sample *s, uint64_t now_ns, int64_t level)
 {
     memset(s, 0, sizeof *s);
-    s->mono_ns = below(10) == 0 ? now_ns - below(1000000000) * 20U : now_ns;
+    s->mono_ns = below(10) == 0 ? now_ns - next() % 4000000000 : now_ns;
     s->utc_ms =
         below(10) == 0 ? any_int() : (int64_t)(now_ns / 1000000) + 1000000;
     bool is_one_sided = below(3) == 0; /* the whole sample at one wild level */

@@ -95,7 +95,7 @@ static void gauges_stay_within_the_meter(void **state)
         {MG_CH(POWER_FACTOR, TOTAL), 10000},
     };
     for (size_t i = 0; i < sizeof GAUGES / sizeof GAUGES[0]; i++) {
-        for (int sign = -1; sign <= 1; sign += 2) {
+        for (int64_t sign = -1; sign <= 1; sign += 2) {
             at(0);
             add(GAUGES[i].channel, sign * GAUGES[i].limit);
             check(MG_CHECK_NOTHING);
@@ -116,7 +116,7 @@ static void three_phases_carry_three_times_the_power(void **state)
     static const struct mg_check_limits THREE = {264000, 72000, 3};
     at(0);
     add(MG_CH(POWER_ACTIVE, TOTAL), 3 * MAX_W * 1000);
-    add(MG_CH(CURRENT, N), 3 * 72000);
+    add(MG_CH(CURRENT, N), 216000);
     add(MG_CH(CURRENT, L2), 72001);
     mg_check_sample(&checked, &THREE, false, &sample, &found);
     assert_int_equal(found.event, MG_CHECK_RANGE);
@@ -411,7 +411,7 @@ static void a_sample_without_counters_neither_confirms_nor_denies(void **state)
 {
     (void)state;
     check_import(0, 1000 * KWH, MG_CHECK_NOTHING);
-    for (int i = 1; i < MG_CHECK_CONFIRM; i++) {
+    for (int64_t i = 1; i < MG_CHECK_CONFIRM; i++) {
         check_import(2 * i, 5 * KWH, MG_CHECK_COUNTER_DOWN);
         at(2 * i + 1);
         add(MG_CH(VOLTAGE, L1), 230000);
@@ -444,6 +444,37 @@ static void mixed_levels_confirm_together(void **state)
     }
     assert_int_equal(sample.values[0].quality, GOOD);
     assert_int_equal(sample.values[1].quality, GOOD);
+}
+
+static void check_both(int64_t seconds, int64_t import, int64_t export)
+{
+    at(seconds);
+    add(IMPORT, import);
+    add(EXPORT, export);
+    mg_check_sample(&checked, &LIMITS, false, &sample, &found);
+}
+
+static void one_counter_of_two_confirms_nothing(void **state)
+{
+    (void)state;
+    check_both(0, 1000 * KWH, 1000 * KWH);
+    for (int i = 1; i < 20; i++) {
+        check_both(i, 5 * KWH, 900 * KWH - i);
+    }
+    assert_int_equal(checked.epoch, 1);
+}
+
+static void a_level_that_was_given_up_is_forgotten(void **state)
+{
+    (void)state;
+    check_both(0, 1000 * KWH, 1000 * KWH);
+    check_both(1, 5 * KWH, 9 * KWH);
+    check_import(2, 900 * KWH, MG_CHECK_COUNTER_DOWN); /* a first of its own */
+    for (int i = 3; i < 2 + MG_CHECK_CONFIRM; i++) {
+        assert_int_equal(checked.epoch, 1);
+        check_both(i, 900 * KWH, 1 * KWH); /* below the 9 kWh given up */
+    }
+    assert_int_equal(checked.epoch, 2);
 }
 
 static void another_serial_opens_an_epoch(void **state)
@@ -558,6 +589,8 @@ int main(void)
             a_sample_without_counters_neither_confirms_nor_denies, setup),
         cmocka_unit_test_setup(the_same_sample_again_confirms_nothing, setup),
         cmocka_unit_test_setup(mixed_levels_confirm_together, setup),
+        cmocka_unit_test_setup(one_counter_of_two_confirms_nothing, setup),
+        cmocka_unit_test_setup(a_level_that_was_given_up_is_forgotten, setup),
         cmocka_unit_test_setup(another_serial_opens_an_epoch, setup),
         cmocka_unit_test_setup(long_serials_are_cut_and_still_compare, setup),
         cmocka_unit_test_setup(what_cannot_be_remembered_is_not_published,

@@ -38,6 +38,7 @@ static void commas_go_where_they_are_due(void **state)
     mg_json_open(&out, '[');
     mg_json_int(&out, 1);
     mg_json_open(&out, '{');
+    mg_json_member_int(&out, "n", 2);
     mg_json_close(&out, '}');
     mg_json_str(&out, "y", 1);
     mg_json_raw(&out, "null", 4);
@@ -45,8 +46,9 @@ static void commas_go_where_they_are_due(void **state)
     mg_json_member_bool(&out, "d", true);
     mg_json_member_bool(&out, "e", false);
     mg_json_close(&out, '}');
-    assert_text("{\"a\":\"x\",\"b\":-5,\"c\":[1,{},\"y\",null],\"d\":true,"
-                "\"e\":false}");
+    assert_text(
+        "{\"a\":\"x\",\"b\":-5,\"c\":[1,{\"n\":2},\"y\",null],\"d\":true,"
+        "\"e\":false}");
 }
 
 static void strings_are_escaped(void **state)
@@ -342,6 +344,7 @@ static const struct refusal REFUSALS[] = {
     {"{\"a\":\"\\ud800\"}", MG_E_PROTO, 12},
     {"{\"a\":\"\\ud800\\u0041\"}", MG_E_PROTO, 18},
     {"{\"a\":\"\\udc00\"}", MG_E_PROTO, 12},
+    {"{\"a\":\"\\udc00\\udc00\"}", MG_E_PROTO, 12},
     {"{\"a\":\"\xc0\xaf\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xe0\x80\xaf\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xed\xa0\x80\"}", MG_E_PROTO, 6},

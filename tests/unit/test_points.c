@@ -204,6 +204,8 @@ static const struct mg_point WRONG[] = {
      .length = 126},
     {MG_CH(SERIAL, TOTAL), 3, MG_ENC_ASCII, 0, 1, .address = 0x10, .length = 4},
     {MG_CH(BAUD, TOTAL), 3, MG_ENC_MAP, 0, 0, .address = 0x10, .n_map = 3},
+    {MG_CH(BAUD, TOTAL), 3, MG_ENC_MAP, 0, -1, .address = 0x10, .map = BAUDS,
+     .n_map = 3},
     {MG_CH(BAUD, TOTAL), 3, MG_ENC_MAP, 0, 0, .address = 0x10, .map = BAUDS},
     {MG_CH(VOLTAGE, L1), 3, MG_ENC_U16, MG_N_GROUPS, 0, .address = 0x10},
     {MG_CH(VOLTAGE, L1), 3, MG_ENC_U32, 0, 0, .address = 0xffff},
