@@ -7,10 +7,18 @@
 #include "bus/transport.h"
 #include "sim/device.h"
 
-/** Trouble on the wire, by chance from the seed: how many of 10,000 answers. */
+/** Trouble on the wire, by chance from the seed: how many of 10,000 answers. At
+ *  most one of them befalls an answer. */
 struct mg_sim_faults {
-    uint32_t drop, late, bad_crc, half_frame, wrong_unit, noise, exception,
-        stall;
+    uint32_t drop;       /* the meter acts, its answer is lost */
+    uint32_t late;       /* 1 to 4 s later; others are not held up */
+    uint32_t bad_crc;    /* TCP: wrong length in the MBAP header */
+    uint32_t half_frame; /* the rest 300 ms later or never; TCP: never means
+                          * that the connection is stuck */
+    uint32_t wrong_unit; /* another unit's address, checksum right */
+    uint32_t noise;      /* 1 to 4 bytes before or after; TCP: as bad_crc */
+    uint32_t exception;  /* 06 (busy) instead of acting */
+    uint32_t stall;      /* the whole line answers nothing for 3 s */
 };
 
 enum mg_sim_framing { MG_SIM_RTU_PTY, MG_SIM_TCP, MG_SIM_RTU_TCP };

@@ -29,11 +29,17 @@ bool mg_port_is_full(const struct mg_sim_port *port)
     return true;
 }
 
+/* The first that is due. In a TCP stream a frame that has begun goes before
+ * all others: nothing may get in between, or a client could not tell. */
 static struct mg_sim_answer *next_answer(struct mg_sim_port *port)
 {
+    bool is_stream = port->line->set.framing == MG_SIM_TCP;
     struct mg_sim_answer *next = NULL;
     for (size_t i = 0; i < MG_PORT_ANSWERS; i++) {
         struct mg_sim_answer *a = &port->answers[i];
+        if (is_stream && a->len > 0 && a->sent > 0) {
+            return a;
+        }
         if (a->len > 0 &&
             (next == NULL || a->due_ns < next->due_ns ||
              (a->due_ns == next->due_ns && a->order < next->order))) {

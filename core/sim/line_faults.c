@@ -2,7 +2,8 @@
 
 #include "sim/line_priv.h"
 
-#define CHANCES 10000
+#define CHANCES  10000
+#define NEVER_MS UINT32_MAX /* seven weeks */
 
 enum mg_sim_trouble mg_trouble_pick(const struct mg_sim_faults *faults,
                                     struct mg_sim_rng *rng)
@@ -55,15 +56,19 @@ static void add_noise(struct mg_sim_rng *rng, struct mg_sim_answer *a)
     a->len = (uint16_t)(a->len + n);
 }
 
-static void halve(struct mg_sim_rng *rng, struct mg_sim_answer *a)
+/* The rest comes later or never. A serial line goes on after that; a TCP stream
+ * loses no bytes, so a connection whose frame is never finished is stuck. */
+static void halve(enum mg_sim_framing framing, struct mg_sim_rng *rng,
+                  struct mg_sim_answer *a)
 {
     uint16_t half = (uint16_t)(1 + mg_sim_rng_below(rng, a->len - 1U));
-    if (mg_sim_rng_below(rng, 2) == 0) {
-        a->len = half; /* the rest never comes */
-    } else {
-        a->pause_at = half;
-        a->pause_ms = 300;
+    bool has_rest = mg_sim_rng_below(rng, 2) != 0;
+    if (!has_rest && framing != MG_SIM_TCP) {
+        a->len = half;
+        return;
     }
+    a->pause_at = half;
+    a->pause_ms = has_rest ? 300 : NEVER_MS;
 }
 
 void mg_trouble_apply(enum mg_sim_trouble trouble, enum mg_sim_framing framing,
@@ -79,7 +84,7 @@ void mg_trouble_apply(enum mg_sim_trouble trouble, enum mg_sim_framing framing,
     } else if (trouble == MG_TROUBLE_NOISE) {
         add_noise(rng, answer);
     } else if (trouble == MG_TROUBLE_HALF_FRAME) {
-        halve(rng, answer);
+        halve(framing, rng, answer);
     } else if (trouble == MG_TROUBLE_LATE) {
         answer->due_ns += UINT64_C(1000000000) * (1 + mg_sim_rng_below(rng, 4));
     }

@@ -524,6 +524,39 @@ static void test_faults_on_tcp_spoil_the_length(void **state)
     stop(c);
 }
 
+static void test_half_a_frame_on_tcp_is_never_mixed(void **state)
+{
+    (void)state;
+    struct mg_sim_line_settings set = settings(MG_SIM_TCP);
+    struct client *c = start(&set);
+    unsigned n_finished = 0, n_stuck = 0;
+    for (unsigned n = 0; n < 40; n++) {
+        uint8_t frame[64];
+        mg_sim_line_set_faults(c->line,
+                               &(struct mg_sim_faults){.half_frame = 10000});
+        send_bytes(c, frame, tcp(frame, 1, 1, read_two, 5));
+        advance(c, 50 * MS);
+        mg_sim_line_set_faults(c->line, &(struct mg_sim_faults){0});
+        size_t half = c->rx_len;
+        assert_in_range(half, 1, 12);
+        send_bytes(c, frame, tcp(frame, 2, 2, read_two, 5));
+        advance(c, 50 * MS);
+        assert_int_equal(c->rx_len, 0);
+        advance(c, 60000 * MS);
+        if (c->rx_len == 0) {
+            n_stuck++;
+            c->transport->ops->close(c->transport);
+            open_line(c);
+        } else {
+            assert_int_equal(half + c->rx_len, 26);
+            assert_int_equal(c->rx[13 - half + 1], 2); /* transaction */
+            n_finished++;
+        }
+    }
+    assert_true(n_stuck > 0 && n_finished > 0);
+    stop(c);
+}
+
 /* All that comes in 2,000 requests, as one number. */
 static uint64_t campaign(uint64_t seed, unsigned *ret_good)
 {
@@ -639,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_rtu_over_tcp),
         cmocka_unit_test(test_each_fault_does_what_it_says),
         cmocka_unit_test(test_faults_on_tcp_spoil_the_length),
+        cmocka_unit_test(test_half_a_frame_on_tcp_is_never_mixed),
         cmocka_unit_test(test_faults_by_chance_from_the_seed),
         cmocka_unit_test(test_meters_live_unasked),
         cmocka_unit_test(test_more_than_247_meters_are_refused),
