@@ -105,14 +105,14 @@ struct mg_sim_line {
 /* line.c */
 
 /** Have the meter answer; it lives up to now first.
- *  @param ret_baud  the speed it answers at
  *  @return length of the answer, 0 = silence */
 size_t mg_line_ask(struct mg_sim_line *line, size_t meter,
                    const struct mg_sim_request *request,
                    uint8_t ret[MG_PDU_MAX]);
 
 /** The meter that listens to this address at this speed.
- *  @param baud  0 = not known
+ *  @param baud      0 = not known
+ *  @param ret_baud  the speed it answers at
  *  @return MG_OK or MG_E_NOTFOUND */
 int mg_line_find(const struct mg_sim_line *line, uint8_t unit, uint32_t baud,
                  size_t *ret_meter, uint32_t *ret_baud);
