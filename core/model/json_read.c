@@ -329,7 +329,7 @@ int mg_json_string(const struct mg_json_member *member, char *buf, size_t cap,
         }
         char bytes[4];
         size_t len = encode_utf8(character, bytes);
-        if (len >= cap - n) {
+        if (len > cap - n) {
             return MG_E_NOSPC;
         }
         memcpy(buf + n, bytes, len);

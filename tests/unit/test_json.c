@@ -348,6 +348,7 @@ static const struct refusal REFUSALS[] = {
     {"{\"a\":\"\xc0\xaf\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xe0\x80\xaf\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xed\xa0\x80\"}", MG_E_PROTO, 6},
+    {"{\"a\":\"\xf0\x8f\xbf\xbf\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xf5\x80\x80\x80\"}", MG_E_PROTO, 6},
     {"{\"a\":\"\xc3\"}", MG_E_PROTO, 6},
     {"{\"a\":1,\"a\":2}", MG_E_PROTO, 7},
@@ -398,8 +399,10 @@ static void strings_are_unescaped(void **state)
     assert_int_equal(len, sizeof EXPECTED - 1);
     assert_memory_equal(buf, EXPECTED, sizeof EXPECTED);
     for (size_t cap = 0; cap <= len; cap++) {
+        memset(buf, '#', sizeof buf);
         assert_int_equal(mg_json_string(&members[0], buf, cap, &len),
                          MG_E_NOSPC);
+        assert_int_equal(buf[cap], '#');
     }
     assert_int_equal(mg_json_string(&members[0], buf, len + 1, &len), MG_OK);
 }

@@ -50,7 +50,7 @@ static void values_have_the_form_of_their_unit(void **state)
     add(MG_CH(POWER_FACTOR, TOTAL), MG_QUALITY_GOOD, -9998, 1);
     add(MG_CHANNEL(MG_Q_ENERGY_ACTIVE, 0, 2, MG_PERIOD_CURRENT),
         MG_QUALITY_GOOD, 12345678, 1);
-    add(MG_CH(RELAY_CLOSED, TOTAL), MG_QUALITY_GOOD, 1, 1);
+    add(MG_CH(RELAY_CLOSED, TOTAL), MG_QUALITY_GOOD, 2, 1);
     add(MG_CH(DIGITAL_INPUT, TOTAL), MG_QUALITY_GOOD, 0, 1);
     add(MG_CH(METER_CLOCK, TOTAL), MG_QUALITY_GOOD, 1740916799, 1);
     add(MG_CH(ERROR_WORD, TOTAL), MG_QUALITY_GOOD, 5, 1);
@@ -124,6 +124,20 @@ static void the_list_of_missing_ends_at_a_whole_item(void **state)
     assert_string_equal(list + len, "\"}");
 }
 
+static void the_list_of_missing_is_as_long_as_it_may(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        add(MG_CH(BAUD, TOTAL), MG_QUALITY_STALE, 0, 0);
+    }
+    assert_int_equal(mg_reading_json(&sample, EPOCH, &out), MG_OK);
+    text[out.len] = '\0';
+    const char *list = strstr(text, "\"baud:stale,");
+    assert_non_null(list);
+    /* 46 items of 10 bytes and 45 commas; one more would be 516 */
+    assert_int_equal(strlen(list), 505 + strlen("\"\"}"));
+}
+
 static void a_full_sample_fits_where_it_must(void **state)
 {
     (void)state;
@@ -186,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_good_is_bad, setup),
         cmocka_unit_test_setup(an_unknown_clock_is_not_trusted, setup),
         cmocka_unit_test_setup(the_list_of_missing_ends_at_a_whole_item, setup),
+        cmocka_unit_test_setup(the_list_of_missing_is_as_long_as_it_may, setup),
         cmocka_unit_test_setup(a_full_sample_fits_where_it_must, setup),
         cmocka_unit_test_setup(a_time_without_text_is_refused, setup),
         cmocka_unit_test_setup(members_go_into_an_open_object, setup),
