@@ -72,7 +72,7 @@ static void refuse(struct mg_gateway *g, const struct mg_command *c,
     mg_json_close(&j, '}');
     send_reply(g, &c->reply_to, &j);
     char members[96];
-    (void)snprintf(members, sizeof members, ",\"verb\":\"%s\",\"ok\":false",
+    (void)snprintf(members, sizeof members, "\"verb\":\"%s\",\"ok\":false",
                    c->verb);
     mg_event(g, find_meter(g, c->meter), MG_LOG_WARN, "command-refused",
              members, "command %s refused: %s", c->verb, err->text);
@@ -355,7 +355,7 @@ void mg_command_finish(struct task *t, int code, const char *reason)
         take_over_place(t);
     }
     char members[96];
-    (void)snprintf(members, sizeof members, ",\"verb\":\"%s\",\"ok\":%s",
+    (void)snprintf(members, sizeof members, "\"verb\":\"%s\",\"ok\":%s",
                    t->kept.verb, code == MG_OK ? "true" : "false");
     mg_event(g, m, code == MG_OK ? MG_LOG_INFO : MG_LOG_WARN, "command",
              members, "command %s %s%s", t->kept.verb,

@@ -273,7 +273,7 @@ static void store_trouble(void *ctx, uint64_t n_rows, uint64_t n_readings,
     }
     char members[96];
     (void)snprintf(members, sizeof members,
-                   ",\"rows_dropped\":%llu,\"readings_dropped\":%llu",
+                   "\"rows_dropped\":%llu,\"readings_dropped\":%llu",
                    (unsigned long long)n_rows, (unsigned long long)n_readings);
     g->has_disk_trouble = true;
     mg_event(g, NULL, MG_LOG_ERROR, "store-trouble", members,
@@ -328,7 +328,7 @@ static void sink_parked(void *ctx, const char *topic, int reason_code,
     struct mg_gateway *g = ctx;
     char members[MG_STORE_TOPIC_MAX + 64];
     (void)snprintf(members, sizeof members,
-                   ",\"topic\":\"%s\",\"reason_code\":%d", topic, reason_code);
+                   "\"topic\":\"%s\",\"reason_code\":%d", topic, reason_code);
     mg_event(g, NULL, MG_LOG_ERROR, "row-parked", members,
              "the broker refuses %s: %s; the row is kept aside", topic, reason);
 }

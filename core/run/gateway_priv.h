@@ -166,7 +166,7 @@ void mg_sequence_stored(struct meter *meter);
 void mg_sequence_clean(struct meter *meter);
 void mg_sequence_durable(struct mg_gateway *gateway, uint64_t ticket);
 
-/* event.c: `members` continues the object, begins with ',' or is NULL. */
+/* event.c: `members` are more members of the object, or NULL. */
 void mg_event(struct mg_gateway *gateway, struct meter *meter,
               enum mg_log_level level, const char *event, const char *members,
               const char *format, ...) __attribute__((format(printf, 6, 7)));

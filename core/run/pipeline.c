@@ -133,7 +133,7 @@ static void say_finding(struct meter *m, const struct mg_check_report *r)
     (void)mg_channel_key(r->channel, key);
     char members[256];
     (void)snprintf(members, sizeof members,
-                   ",\"channel\":\"%s\",\"before\":%lld,\"after\":%lld,"
+                   "\"channel\":\"%s\",\"before\":%lld,\"after\":%lld,"
                    "\"limit\":%lld,\"reg_epoch\":%llu",
                    key, (long long)r->before, (long long)r->after,
                    (long long)r->limit, (unsigned long long)m->check.epoch);
@@ -235,7 +235,7 @@ static void check_meter_clock(struct meter *m, const struct mg_sample *s)
         return;
     }
     char members[64];
-    (void)snprintf(members, sizeof members, ",\"off_s\":%lld",
+    (void)snprintf(members, sizeof members, "\"off_s\":%lld",
                    (long long)off_s);
     mg_event(m->gateway, m, MG_LOG_WARN, "meter-clock-off", members,
              "the meter's clock is off by %lld s; its tariffs follow it",

@@ -43,7 +43,7 @@ static void say_lost(struct meter *m, const struct stored_sequence *value)
 {
     char members[128];
     (void)snprintf(members, sizeof members,
-                   ",\"seq_from\":%llu,\"seq_to\":%llu,\"at_most\":%llu",
+                   "\"seq_from\":%llu,\"seq_to\":%llu,\"at_most\":%llu",
                    (unsigned long long)value->stored + 1,
                    (unsigned long long)value->reserved,
                    (unsigned long long)(value->reserved - value->stored));
