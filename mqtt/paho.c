@@ -391,9 +391,9 @@ struct mg_client *mg_client_create(const struct mg_client_settings *settings,
     c->max_payload = settings->mqtt->max_command_bytes;
     c->wake = settings->wake;
     c->ctx = settings->ctx;
-    add_properties(c);
     int rc = make_paho(c, settings);
     if (rc == MQTTASYNC_SUCCESS) {
+        add_properties(c);
         rc = begin_connect(c, settings);
     }
     if (rc != MQTTASYNC_SUCCESS) {
@@ -532,6 +532,8 @@ void mg_client_destroy(struct mg_client *client)
     if (client == NULL) {
         return;
     }
+    /* The library's heap begins and ends with its last client. */
+    MQTTProperties_free(&client->json_properties);
     if (client->paho != NULL) {
         MQTTAsync_destroy(&client->paho);
     }
@@ -539,7 +541,6 @@ void mg_client_destroy(struct mg_client *client)
     while (mg_client_next(client, &event)) {
         free(event.message);
     }
-    MQTTProperties_free(&client->json_properties);
     (void)pthread_mutex_destroy(&client->lock); /* paho is gone */
     free(client);
 }

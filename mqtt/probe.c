@@ -200,9 +200,8 @@ static void say_dates(struct mg_probe *p, X509 *cert, bool is_past)
                    date);
 }
 
-static void say_verify(struct mg_probe *p, SSL *ssl, long result)
+static void say_verify(struct mg_probe *p, X509 *cert, int result)
 {
-    X509 *cert = SSL_get0_peer_certificate(ssl);
     char names[96] = "?";
     if (cert != NULL) {
         names_of(cert, names, sizeof names);
@@ -240,6 +239,20 @@ static void say_verify(struct mg_probe *p, SSL *ssl, long result)
     (void)snprintf(p->text, sizeof p->text,
                    "the broker's certificate is not accepted: %s",
                    X509_verify_cert_error_string(result));
+}
+
+/* Asked by OpenSSL about each certificate; the only place where the one that
+ * is wrong can be seen. */
+static int on_verify(int is_right, X509_STORE_CTX *store)
+{
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    if (!is_right) {
+        say_verify(SSL_get_app_data(ssl),
+                   X509_STORE_CTX_get_current_cert(store),
+                   X509_STORE_CTX_get_error(store));
+    }
+    return is_right;
 }
 
 /* What the broker said by a TLS alert, or what OpenSSL made of it. */
@@ -302,13 +315,11 @@ static void handshake(const struct attempt *a, SSL *ssl)
         ERR_clear_error();
         rc = SSL_connect(ssl);
     } while (rc != 1 && wait_ssl(a, ssl, rc));
-    long result = SSL_get_verify_result(ssl);
+    if (rc != 1 && SSL_get_verify_result(ssl) != X509_V_OK) {
+        return; /* on_verify has said it */
+    }
     if (rc != 1 && now_ms() >= a->end_ms) {
         say(p, "the broker does not answer the TLS handshake");
-        return;
-    }
-    if (rc != 1 && result != X509_V_OK) {
-        say_verify(p, ssl, result);
         return;
     }
     if (rc != 1) {
@@ -351,9 +362,10 @@ static void probe_tls(const struct attempt *a, int fd)
     if (tls == NULL || !load_files(a->probe, tls)) {
         goto out;
     }
-    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, on_verify);
     ssl = SSL_new(tls);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 ||
+        SSL_set_app_data(ssl, a->probe) != 1 ||
         !set_host(a->probe->mqtt, ssl)) {
         goto out;
     }

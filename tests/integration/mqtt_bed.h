@@ -33,7 +33,7 @@ struct bed {
     pid_t peer;
     int to_peer, from_peer;
     uv_poll_t poll;
-    char line[400 * 1024];
+    char line[2 * 1024 * 1024];
     size_t line_len;
     bool is_peer_ready;
     struct bed_message *messages; /* owned */
