@@ -223,6 +223,21 @@ static void failed_sync_is_not_durable(void **state)
     check_books(bed, 0, 2);
 }
 
+static void trouble_must_stay_away_to_be_over(void **state)
+{
+    struct world *w = *state;
+    struct bed *bed = &w->bed;
+    bed->commit_ms = 100; /* it is over after ten quiet seconds */
+    bed_open(bed);
+    atomic_store(&is_sync_broken, true);
+    uint64_t ticket = append_event(bed, 0);
+    bed_wait_count(bed, &bed->n_troubles, 1);
+    atomic_store(&is_sync_broken, false);
+    bed_wait_durable(bed, ticket);
+    assert_int_equal(bed->n_overs, 0);
+    assert_int_equal(bed->n_troubles, 1);
+}
+
 /* ---- A small file system ---- */
 
 static bool write_text(const char *path, const char *text)
@@ -295,6 +310,7 @@ int main(void)
         T(no_room_for_a_new_file_is_said),
         T(durable_means_synced),
         T(failed_sync_is_not_durable),
+        T(trouble_must_stay_away_to_be_over),
         T(small_disk_keeps_events_and_thins_readings),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {

@@ -702,7 +702,8 @@ static void file_and_wal_do_not_grow(void **state)
         }
         bed_wait_durable(bed, ticket);
         struct mg_store_row row;
-        while (mg_outbox_next(o, id, &row, &err) == MG_OK) {
+        while (id < (int64_t)round * 10 + 10) { /* never reads to the end */
+            assert_int_equal(mg_outbox_next(o, id, &row, &err), MG_OK);
             id = row.id;
             mg_store_ack(bed->store, id);
         }
