@@ -13,7 +13,8 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev
     libmodbus-dev libpaho-mqtt-dev libyaml-dev libssl-dev libsqlite3-dev"
 demo_packages="mosquitto"
 test_packages="clang libcmocka-dev mosquitto-clients mbpoll openssl binutils
-    python3-pymodbus python3-serial-asyncio python3-paho-mqtt python3-jsonschema"
+    python3-pymodbus python3-serial-asyncio python3-paho-mqtt python3-jsonschema
+    python3-yaml"
 all_packages="clang-format clang-tidy libclang-rt-14-dev"
 
 say() {

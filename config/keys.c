@@ -313,7 +313,7 @@ static const struct mg_key bus_keys[] = {
      .scales = mg_scales_duration,
      .step = 1,
      FIELD(struct mg_setup_bus, modbus.bus_gap_us),
-     .help = "Extra silence between frames."},
+     .help = "Silence between frames, where longer than t3.5."},
     {.name = "slack",
      .type = MG_KEY_AMOUNT,
      .min = 0,

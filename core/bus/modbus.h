@@ -20,7 +20,7 @@ struct mg_modbus_settings {
     enum mg_modbus_framing framing;
     uint32_t baud;       /* RTU: for t3.5 and wire times */
     uint8_t char_bits;   /* RTU: bits per character on the wire, 10 or 11 */
-    uint32_t bus_gap_us; /* extra silence between frames; 0 = t3.5 only */
+    uint32_t bus_gap_us; /* silence between frames where longer than t3.5 */
     uint32_t slack_ms;   /* added to every deadline: USB latency, gateway */
     uint32_t quiet_ms;   /* silence that ends a drain; 0 = default 20 */
     uint32_t reopen_min_ms, reopen_max_ms; /* 0 = defaults 1000, 60000 */

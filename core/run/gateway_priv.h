@@ -10,7 +10,7 @@
 #include "run/latency.h"
 #include "run/plugins.h"
 
-#define READING_JSON_MAX 8192
+#define READING_JSON_MAX 16384 /* a sample of 192 values takes 13.5 KB */
 #define EVENT_JSON_MAX   1024
 #define COMMAND_JSON_MAX 2048
 /* Sequence numbers reserved on the disk ahead of the last stored reading; a

@@ -174,6 +174,17 @@ static void mark_stale(struct meter *m, struct mg_sample *s)
     }
 }
 
+static bool has_good_counter(const struct mg_sample *s)
+{
+    for (size_t i = 0; i < s->n_values; i++) {
+        if (s->values[i].quality == MG_QUALITY_GOOD &&
+            mg_channel_kind(s->values[i].channel) == MG_KIND_COUNTER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_live(struct meter *m, struct mg_sample *s)
 {
     const struct mg_driver *driver = m->setup->plugin->driver;
@@ -181,7 +192,9 @@ static void check_live(struct meter *m, struct mg_sample *s)
                                      driver->max_current_ma, driver->n_phases};
     struct mg_check_report report = {0};
     mg_check_sample(&m->check, &limits, m->is_clear_expected, s, &report);
-    m->is_clear_expected = false;
+    if (report.event == MG_CHECK_NEW_EPOCH || has_good_counter(s)) {
+        m->is_clear_expected = false; /* this sample has shown it */
+    }
     m->is_check_dirty = true;
     s->epoch = m->check.epoch;
     if (report.event != MG_CHECK_NOTHING) {
@@ -210,7 +223,7 @@ static void publish_live(struct meter *m, struct mg_sample *s)
     char buf[READING_JSON_MAX];
     size_t len = write_reading(m, s, buf);
     if (len == 0) {
-        return; /* cannot happen: 192 values fit */
+        return; /* cannot happen: a full sample fits */
     }
     retain(m, "state", buf, len, 0);
     if (g->store == NULL) {
@@ -235,8 +248,7 @@ static void check_meter_clock(struct meter *m, const struct mg_sample *s)
         return;
     }
     char members[64];
-    (void)snprintf(members, sizeof members, "\"off_s\":%lld",
-                   (long long)off_s);
+    (void)snprintf(members, sizeof members, "\"off_s\":%lld", (long long)off_s);
     mg_event(m->gateway, m, MG_LOG_WARN, "meter-clock-off", members,
              "the meter's clock is off by %lld s; its tariffs follow it",
              (long long)off_s);
@@ -254,7 +266,7 @@ static void publish_slow(struct meter *m, struct mg_sample *s)
     }
     s->n_values = (uint16_t)n;
     s->epoch = m->check.epoch;
-    char buf[2 * READING_JSON_MAX];
+    char buf[READING_JSON_MAX];
     struct mg_json j = mg_json_init(buf, sizeof buf);
     if (n > 0 && mg_reading_json(s, m->gateway->epoch, &j) == MG_OK) {
         retain(m, "settlement", j.buf, j.len, 1);

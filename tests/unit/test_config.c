@@ -77,7 +77,8 @@ static char *slurp(const char *path, size_t max)
     }
     char *text = calloc(1, max + 1);
     assert_non_null(text);
-    (void)fread(text, 1, max, file); /* short at the end of the file */
+    size_t n = fread(text, 1, max, file); /* short at the end of the file */
+    assert_true(n <= max);
     assert_int_equal(fclose(file), 0);
     return text;
 }
