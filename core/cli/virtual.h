@@ -9,7 +9,7 @@
 struct virtual_time {
     uv_timer_t timer;
     struct mg_clock *clock;
-    const struct mg_gateway *gateway;
+    struct mg_gateway *gateway;
     uint32_t speed;  /* times real time; 0 = as fast as it goes */
     uint64_t end_ns; /* virtual time to stop at; UINT64_MAX = never */
     uint64_t real_start_ms;

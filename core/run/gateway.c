@@ -10,7 +10,8 @@
 
 #define FLUSH_PERIOD_MS 250U
 /* Rows and values on their way to the disk; the store takes 4096. */
-#define BEHIND_MAX 512U
+#define BEHIND_MAX       512U
+#define NUMBERS_LEFT_MIN 4U
 
 static void start_flush_timer(struct mg_gateway *g);
 
@@ -460,9 +461,30 @@ bool mg_gateway_line_is_up(const struct mg_gateway *g, size_t meter,
     return line->is_up;
 }
 
-bool mg_gateway_is_behind(const struct mg_gateway *g)
+/* A number that is not reserved in time would cost a reading. */
+static bool is_short_of_numbers(const struct mg_gateway *g)
 {
-    return g->last_ticket > g->durable_ticket + BEHIND_MAX;
+    for (size_t i = 0; i < g->n_meters; i++) {
+        const struct sequence *s = &g->meters[i].seq;
+        if (s->last + NUMBERS_LEFT_MIN > s->durable) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mg_gateway_is_behind(struct mg_gateway *g)
+{
+    if (g->store == NULL || g->is_stopped) {
+        return false;
+    }
+    bool is_behind = !g->is_running ||
+                     g->last_ticket > g->durable_ticket + BEHIND_MAX ||
+                     is_short_of_numbers(g);
+    if (is_behind) {
+        mg_store_flush(g->store);
+    }
+    return is_behind;
 }
 
 void mg_gateway_read_once(struct mg_gateway *g, size_t meter)

@@ -89,8 +89,9 @@ void mg_gateway_meter(const struct mg_gateway *gateway, size_t meter,
 void mg_gateway_stats(const struct mg_gateway *gateway,
                       struct mg_gateway_stats *ret);
 
-/** More is waiting for the disk than should be: a virtual clock pauses. */
-bool mg_gateway_is_behind(const struct mg_gateway *gateway);
+/** More is waiting for the disk than should be: a virtual clock pauses until
+ *  it is not; the disk is told to hurry. */
+bool mg_gateway_is_behind(struct mg_gateway *gateway);
 
 /** Whether the meter's line is open.
  *  @param ret_reason  why not, MG_ERR_TEXT bytes; empty while it is opening */

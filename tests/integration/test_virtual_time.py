@@ -54,6 +54,27 @@ class VirtualTime(Depot):
         hours = (readings[-1]["ts_ms"] - readings[0]["ts_ms"]) / 3.6e6
         self.assertAlmostEqual(grown / hours, 4600, delta=23)
 
+    def test_settlement_at_the_first_of_the_month(self):
+        self.broker.start()
+        listener = self.listen()
+        config = CONFIG.replace("STATE", "state").replace(
+            "outbox:", "mqtt: {{host: 127.0.0.1, port: {port}, tls: false}}\n"
+            "outbox:")
+        self.start("run", "--simulate", "--speed", "3000", "--for", "3h",
+                   self.write_config(config))
+        before = listener.wait("m/cp1/settlement",
+                               lambda p: p["ts"] > "2025-01-31T23:50")
+        after = listener.wait("m/cp1/settlement",
+                              lambda p: p["ts"] > "2025-02-01T00:20")
+        self.assertEqual(before["energy_active_m1_wh"], 0)
+        self.assertAlmostEqual(after["energy_active_m1_wh"], 2 * 4600,
+                               delta=46)
+        self.assertLess(after["energy_active_month_wh"],
+                        before["energy_active_month_wh"])
+        # 20 A from 22:00: rate 3 until 23:00, then rate 4.
+        self.assertAlmostEqual(after["energy_active_t3_m1_wh"], 4600, delta=30)
+        self.assertAlmostEqual(after["energy_active_t4_m1_wh"], 4600, delta=30)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
