@@ -253,11 +253,14 @@ static bool write_text(const char *path, const char *text)
 /* A mount name space of our own; without root together with a user one. */
 static bool enter_own_mounts(void)
 {
-    char map[64];
-    (void)snprintf(map, sizeof map, "0 %u 1", (unsigned)geteuid());
+    char users[64], groups[64];
+    (void)snprintf(users, sizeof users, "0 %u 1", (unsigned)geteuid());
+    (void)snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getegid());
     if (unshare(CLONE_NEWNS) != 0 &&
         (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
-         !write_text("/proc/self/uid_map", map))) {
+         !write_text("/proc/self/uid_map", users) ||
+         !write_text("/proc/self/setgroups", "deny") ||
+         !write_text("/proc/self/gid_map", groups))) {
         return false;
     }
     return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;

@@ -192,6 +192,9 @@ static void foreign_database_is_refused(void **state)
     bed_sql(bed, "PRAGMA journal_mode", mode, sizeof mode);
     assert_string_equal(mode, "delete");
     assert_int_equal(bed_size(bed, ""), size);
+    bed_change(bed, "PRAGMA user_version=1"); /* a version, but not ours */
+    bed_open_fails(bed, &err);
+    assert_int_equal(err.code, MG_E_PROTO);
 }
 
 static void newer_version_is_refused(void **state)
