@@ -58,6 +58,8 @@ def threads(pid):
             head, tail = f.read().rsplit(")", 1)
         fields = tail.split()
         name = head.split("(", 1)[1]
+        if name == "metergate" and tid != str(pid):
+            name = f"metergate-{int(tid) - pid}"
         rows.setdefault(name, 0)
         rows[name] += (int(fields[11]) + int(fields[12])) / TICKS
     return rows
