@@ -212,13 +212,21 @@ static size_t write_reading(struct meter *m, const struct mg_sample *s,
     return j.len;
 }
 
+/* Only what is filled: a whole sample is 5 KB. */
+static void keep_live(struct mg_sample *live, const struct mg_sample *s)
+{
+    memcpy(live, s, offsetof(struct mg_sample, values));
+    memcpy(live->values, s->values, s->n_values * sizeof *s->values);
+    memcpy(live->text, s->text, s->text_len);
+}
+
 static void publish_live(struct meter *m, struct mg_sample *s)
 {
     struct mg_gateway *g = m->gateway;
     mark_stale(m, s);
     check_live(m, s);
     s->seq = mg_sequence_next(m);
-    *m->live = *s;
+    keep_live(m->live, s);
     g->n_readings++;
     char buf[READING_JSON_MAX];
     size_t len = write_reading(m, s, buf);

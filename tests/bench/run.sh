@@ -1,0 +1,51 @@
+#!/bin/sh
+# ./mg bench [NAME]: fleet, rtu, json, sim, store; without a name all of them.
+# Ratios against the peer or limit that each names; numbers are of this machine.
+set -eu
+cd "$(dirname "$0")/../.."
+build=${MG_BUILD:-build/release}
+export MG_BUILD="$build"
+
+title() {
+    printf '\n== %s\n' "$*"
+}
+
+bench_fleet() {
+    title "fleet: 1 poll/s a meter, 20 registers, 20 ms turnaround, to mosquitto"
+    tests/bench/fleet.py --meters 100,1000 --seconds "${SECONDS_EACH:-20}"
+    title "fleet of KPM31: three requests a poll, 44 registers"
+    tests/bench/fleet.py --model kpm31 --meters 1000 --seconds "${SECONDS_EACH:-20}"
+}
+
+bench_rtu() {
+    title "rtu: line utilisation against the theoretical cycle, on ptys"
+    "$build/tests/bench/bench_rtu" --seconds "${SECONDS_EACH:-5}"
+}
+
+bench_json() {
+    title "json: encoding one reading"
+    "$build/tests/bench/bench_json"
+}
+
+bench_sim() {
+    title "sim: simulated meters in real time per core"
+    "$build/tests/bench/bench_sim"
+}
+
+bench_store() {
+    title "store: commits, rows, CPU"
+    "$build/tests/bench/bench_store"
+}
+
+case ${1:-all} in
+all)
+    for name in fleet rtu json sim store; do
+        "bench_$name"
+    done
+    ;;
+fleet | rtu | json | sim | store) "bench_$1" ;;
+*)
+    echo "bench: there is no '$1'; fleet, rtu, json, sim, store" >&2
+    exit 2
+    ;;
+esac
