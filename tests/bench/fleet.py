@@ -146,6 +146,22 @@ def measure(n, seconds, directory, model):
     return row
 
 
+PEERS = (("Node.js", 85), ("mqmgateway", 88), ("collectd", 350),
+         ("Neuron", 2700))
+
+
+def print_row(row):
+    cpu = row["cpu_us_per_poll"]
+    ratios = ", ".join(f"{cpu / us:.2f} of {name} ({us} us)"
+                       for name, us in PEERS)
+    print(f"{row['meters']} x {row['model']}: {row['polls_per_s']} polls/s, "
+          f"{row['kept_percent']} % kept, {row['missed']} missed\n"
+          f"  CPU {cpu} us a poll, all threads: {ratios}\n"
+          f"  RSS {row['rss_mib']} MiB; from the scheduled time to the answer "
+          f"p50 {row['p50_ms']:.1f} ms, p99 {row['p99_ms']:.1f} ms "
+          f"(20 ms of it the meter's)", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--meters", default="100,1000")
@@ -153,16 +169,20 @@ def main():
     parser.add_argument("--model", default="meter20",
                         help="meter20: one request of 20 registers a poll; "
                         "kpm31: three requests, 44 registers")
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for n in (int(x) for x in args.meters.split(",")):
         directory = tempfile.mkdtemp(prefix="metergate-bench-")
         try:
-            print(json.dumps(measure(n, args.seconds, directory, args.model)), flush=True)
+            row = measure(n, args.seconds, directory, args.model)
+            if args.json:
+                print(json.dumps(row), flush=True)
+            else:
+                print_row(row)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-    del soft
 
 
 if __name__ == "__main__":
