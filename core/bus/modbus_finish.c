@@ -5,9 +5,10 @@
 #define BUSY_TRIES    3U
 #define BUSY_PAUSE_MS 200U /* doubled each time */
 /* TCP: the connection is taken for dead after so many time-outs in a row. */
-#define TCP_ROW        3U
-#define TCP_ROW_SILENT 2U
-#define RTU_TCP_ROW    2U
+#define TCP_ROW         3U
+#define TCP_ROW_SILENT  2U
+#define TCP_ROW_GARBLED 2U
+#define RTU_TCP_ROW     2U
 
 enum exception {
     EX_ACKNOWLEDGE = 5,
@@ -39,6 +40,7 @@ static void line_works(struct mg_modbus *bus)
 {
     bus->n_row = 0;
     bus->n_row_silent = 0;
+    bus->n_row_garbled = 0;
     bus->reopen_ms = bus->set.reopen_min_ms;
 }
 
@@ -90,6 +92,23 @@ static void missed(struct mg_modbus *bus, struct mg_modbus_request *request)
     mg_modbus_report(request, MG_E_TIMEOUT);
     if (mg_modbus_unit_is_dead(unit) && bus->state != BUS_GONE) {
         mg_modbus_unit_fail_all(unit, MG_E_TIMEOUT);
+    }
+}
+
+/* Only a new connection finds the beginning of a frame again. One that comes
+ * to that at once is no Modbus. */
+void mg_modbus_out_of_step(struct mg_modbus *bus, const struct mg_err *err)
+{
+    bus->n_row_garbled++;
+    if (bus->n_row_garbled >= TCP_ROW_GARBLED) {
+        mg_modbus_give_up_line(bus, err);
+        return;
+    }
+    if (bus->current != NULL) {
+        missed(bus, end_exchange(bus, mg_clock_now_ns(bus->clock)));
+    }
+    if (bus->state != BUS_GONE) {
+        mg_modbus_reconnect(bus);
     }
 }
 

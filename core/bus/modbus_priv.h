@@ -72,6 +72,7 @@ struct mg_modbus {
     bool has_echo, is_echo; /* the line repeats us; seen in this exchange */
     bool has_grace;         /* a deadline noticed late is put off once */
     uint32_t n_row;         /* time-outs in a row, over all units */
+    uint32_t n_row_garbled; /* connections that came to no frame, in a row */
     uint32_t n_row_silent;  /* of them since the last byte came in */
 };
 
@@ -106,6 +107,7 @@ void mg_modbus_forget_rx(struct mg_modbus *bus);
 void mg_modbus_answered(struct mg_modbus *bus, const uint8_t *pdu, size_t len);
 void mg_modbus_refused(struct mg_modbus *bus, uint8_t exception);
 void mg_modbus_timed_out(struct mg_modbus *bus);
+void mg_modbus_out_of_step(struct mg_modbus *bus, const struct mg_err *err);
 void mg_modbus_broadcast_over(struct mg_modbus *bus);
 void mg_modbus_report(struct mg_modbus_request *request, int code);
 

@@ -156,29 +156,38 @@ static bool is_open(const struct mg_modbus *bus)
     return bus->state == BUS_IDLE || bus->state == BUS_WAITING;
 }
 
-/* @return false: the connection is gone */
+static void out_of_step(struct mg_modbus *bus, const uint8_t *head)
+{
+    struct mg_err err;
+    bus->stats.n_bad_frames++;
+    (void)mg_err_set(&err, MG_E_PROTO,
+                     "no Modbus TCP: an answer begins %02X%02X %02X%02X, "
+                     "expected protocol 0000 and a length of 3 to 254",
+                     head[0], head[1], head[2], head[3]);
+    mg_modbus_out_of_step(bus, &err);
+}
+
+/* A frame counts only if what follows it looks like one: there is no checksum
+ * that would tell when both sides are out of step.
+ * @return false: the connection is gone */
 static bool take_frames(struct mg_modbus *bus)
 {
-    struct mg_mbap_frame frame;
+    struct mg_mbap_frame frame, next = {0};
     size_t pos = 0;
-    int rc;
-    while ((rc = mg_mbap_cut(bus->rx + pos, bus->rx_len - pos, &frame)) ==
-           MG_OK) {
+    int rc = mg_mbap_cut(bus->rx, bus->rx_len, &frame);
+    while (rc == MG_OK) {
         pos += frame.len;
-        take_frame(bus, &frame);
-        if (!is_open(bus)) {
-            return false;
+        rc = mg_mbap_cut(bus->rx + pos, bus->rx_len - pos, &next);
+        if (rc != MG_E_PROTO) {
+            take_frame(bus, &frame);
+            if (!is_open(bus)) {
+                return false;
+            }
         }
+        frame = next;
     }
     if (rc == MG_E_PROTO) {
-        struct mg_err err;
-        const uint8_t *head = bus->rx + pos;
-        bus->stats.n_bad_frames++;
-        (void)mg_err_set(&err, MG_E_PROTO,
-                         "no Modbus TCP: an answer begins %02X%02X %02X%02X, "
-                         "expected protocol 0000 and a length of 3 to 254",
-                         head[0], head[1], head[2], head[3]);
-        mg_modbus_give_up_line(bus, &err);
+        out_of_step(bus, bus->rx + pos);
         return false;
     }
     drop_first(bus, pos);

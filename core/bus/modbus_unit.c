@@ -5,7 +5,7 @@
 
 #define TIMEOUT_MS        1000U
 #define QUARANTINE_MIN_MS 1000U
-/* An answer may come up to so many time-outs after its request is out. */
+/* An answer may come up to so many time-outs after its deadline. */
 #define LATE_TIMEOUTS 4U
 
 static const uint32_t probe_s[] = {10, 20, 40, 60};
@@ -116,7 +116,7 @@ uint32_t mg_modbus_timeout_ms(const struct mg_modbus_unit *unit,
 static void quarantine(struct mg_modbus_unit *unit, uint32_t timeout_ms)
 {
     struct mg_modbus *bus = unit->bus;
-    uint64_t ms = (uint64_t)timeout_ms * (LATE_TIMEOUTS - 1);
+    uint64_t ms = (uint64_t)timeout_ms * LATE_TIMEOUTS;
     ms = ms < QUARANTINE_MIN_MS ? QUARANTINE_MIN_MS : ms;
     ms += bus->set.slack_ms;
     unit->has_late_answer = true;

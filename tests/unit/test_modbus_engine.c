@@ -688,6 +688,8 @@ static void no_modbus(struct rig *rig, uint8_t unit, const uint8_t *pdu,
                 (const uint8_t *)"HTTP/1.1 400 Bad Request\r\n", 26);
 }
 
+/* The first time the connection is made anew, quietly; the second time it is
+ * said that this is no Modbus. */
 static void test_what_is_no_modbus_ends_the_connection(void **state)
 {
     (void)state;
@@ -695,11 +697,16 @@ static void test_what_is_no_modbus_ends_the_connection(void **state)
     rig->on_request = no_modbus;
     assert_int_equal(rig_read(rig, 0, 1, 0, 1), MG_OK);
     assert_int_equal(rig_read(rig, 1, 1, 0, 1), MG_OK);
-    rig_advance(rig, 10 * MS);
-    assert_int_equal(rig->calls[0].code, MG_E_IO);
+    assert_int_equal(rig_read(rig, 2, 1, 0, 1), MG_OK);
+    rig_advance(rig, 1 * MS);
+    assert_int_equal(rig->calls[0].code, MG_E_TIMEOUT);
+    assert_int_equal(rig->n_opens, 2);
+    assert_int_equal(rig->n_down, 0);
+    rig_advance(rig, 1 * MS);
     assert_int_equal(rig->calls[1].code, MG_E_IO);
+    assert_int_equal(rig->calls[2].code, MG_E_IO);
     assert_false(mg_modbus_is_up(rig->bus));
-    assert_int_equal(rig->n_closes, 1);
+    assert_int_equal(rig->n_closes, 2);
     assert_int_equal(rig->n_down, 1);
     assert_non_null(strstr(rig->err.text, "4854 5450"));
     rig->on_request = NULL;
@@ -708,6 +715,28 @@ static void test_what_is_no_modbus_ends_the_connection(void **state)
     assert_int_equal(rig_read(rig, 0, 1, 0, 1), MG_OK);
     rig_advance(rig, 10 * MS);
     assert_true(rig_is_right(&rig->calls[0], 1));
+    rig_end(rig);
+}
+
+static void frame_and_garbage(struct rig *rig, uint8_t unit, const uint8_t *pdu,
+                              size_t len)
+{
+    uint8_t bytes[MG_MBAP_MAX + 4] = {0};
+    size_t n = rig_answer(rig, unit, pdu, len, bytes);
+    memset(bytes + n, 0xee, 4);
+    rig_deliver(rig, now(rig) + MS, bytes, n + 4);
+}
+
+/* What follows is no frame, so this one may be put together from two. */
+static void test_a_frame_before_garbage_is_not_trusted(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_start(&tcp, 1);
+    rig->on_request = frame_and_garbage;
+    assert_int_equal(rig_read(rig, 0, 1, 0, 1), MG_OK);
+    rig_advance(rig, 2 * MS);
+    assert_int_equal(rig->calls[0].code, MG_E_TIMEOUT);
+    assert_int_equal(rig->n_opens, 2);
     rig_end(rig);
 }
 
@@ -1086,6 +1115,7 @@ int main(void)
         cmocka_unit_test(test_transaction_is_never_zero),
         cmocka_unit_test(test_foreign_transactions_are_late),
         cmocka_unit_test(test_what_is_no_modbus_ends_the_connection),
+        cmocka_unit_test(test_a_frame_before_garbage_is_not_trusted),
         cmocka_unit_test(test_half_open_connection),
         cmocka_unit_test(test_half_open_and_gone),
         cmocka_unit_test(test_tcp_reconnects_after_three_time_outs),
