@@ -12,9 +12,10 @@
 /* Rows and values on their way to the disk; the store takes 4096. */
 #define BEHIND_MAX       512U
 #define NUMBERS_LEFT_MIN 4U
-/* An interval is divided into at least so many slots for polls. */
-#define SLOTS       20U
-#define SLOT_MAX_NS 50000000ULL
+/* An interval is divided into slots for polls, about so many polls each. */
+#define SLOTS_MIN      4U
+#define SLOTS_MAX      20U
+#define POLLS_PER_SLOT 16U
 
 static void start_flush_timer(struct mg_gateway *g);
 
@@ -176,17 +177,22 @@ void mg_gateway_attach(struct mg_gateway *g, struct mg_sink *sink)
 
 /* ---- Running ---- */
 
+static uint64_t n_slots(const struct mg_gateway *g)
+{
+    uint64_t n = g->n_meters / POLLS_PER_SLOT;
+    n = n < SLOTS_MIN ? SLOTS_MIN : n;
+    return n > SLOTS_MAX ? SLOTS_MAX : n;
+}
+
 /* Spread the first polls over the interval: multiples of the golden ratio lie
  * evenly, over all meters and over those of one line. Polls of one slot share a
  * wake-up of the processor, which costs more than the poll itself. */
 static uint64_t first_due_ns(const struct meter *m, uint64_t start_ns)
 {
     uint64_t fraction = (m->index * 0x9E3779B97F4A7C15ULL) >> 44; /* 20 bits */
+    uint64_t slot = (fraction * n_slots(m->gateway)) >> 20;
     uint64_t interval_ns = (uint64_t)m->setup->interval_ms * 1000000;
-    uint64_t slot_ns =
-        interval_ns / SLOTS < SLOT_MAX_NS ? interval_ns / SLOTS : SLOT_MAX_NS;
-    uint64_t offset_ns = (interval_ns >> 20) * fraction;
-    return start_ns + offset_ns - offset_ns % slot_ns;
+    return start_ns + interval_ns / n_slots(m->gateway) * slot;
 }
 
 static void begin_polls(struct mg_gateway *g)
