@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,8 +14,8 @@
 
 #define START_TRIES  100
 #define TRY_PAUSE_NS 50000000L
-
-extern char **environ;
+#define NOT_FOUND    127 /* as the shell says it */
+#define LOG_FILE     "mosquitto.log"
 
 static struct sockaddr_in loopback(uint16_t port)
 {
@@ -72,20 +72,45 @@ static int write_config(const char *directory, uint16_t port, char *path,
     return MG_OK;
 }
 
-static int spawn(struct broker *b, const char *config, struct mg_err *err)
+/* The child: it ends with us even when we are killed. */
+static void become_mosquitto(const char *config, pid_t parent)
 {
     static const char *const programs[] = {
         "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "mosquitto"};
-    char *args[] = {(char *)"mosquitto", (char *)"-c", (char *)config, NULL};
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() != parent) {
+        _exit(NOT_FOUND); /* the parent died before it could be watched */
+    }
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
-        if (posix_spawnp(&b->pid, programs[i], NULL, NULL, args, environ) ==
-            0) {
-            return MG_OK;
-        }
+        (void)execlp(programs[i], "mosquitto", "-c", config, (char *)NULL);
+    }
+    _exit(NOT_FOUND);
+}
+
+static int spawn(struct broker *b, const char *config, struct mg_err *err)
+{
+    pid_t parent = getpid();
+    b->pid = fork();
+    if (b->pid == 0) {
+        become_mosquitto(config, parent);
+    }
+    return b->pid > 0 ? MG_OK : mg_err_errno(err, errno, "mosquitto");
+}
+
+static int has_ended(struct broker *b, const char *directory,
+                     struct mg_err *err)
+{
+    int status;
+    if (waitpid(b->pid, &status, WNOHANG) == 0) {
+        return MG_OK;
     }
     b->pid = 0;
-    return mg_err_set(err, MG_E_NOTFOUND,
-                      "mosquitto is not installed: apt-get install mosquitto");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND) {
+        return mg_err_set(
+            err, MG_E_NOTFOUND,
+            "mosquitto is not installed: apt-get install mosquitto");
+    }
+    return mg_err_set(err, MG_E_IO, "mosquitto ended at once; see %s/%s",
+                      directory, LOG_FILE);
 }
 
 int broker_start(struct broker *b, const char *directory, struct mg_err *err)
@@ -101,14 +126,13 @@ int broker_start(struct broker *b, const char *directory, struct mg_err *err)
     }
     for (int i = 0; rc == MG_OK && !accepts(b->port); i++) {
         static const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
-        if (i == START_TRIES || waitpid(b->pid, NULL, WNOHANG) != 0) {
-            rc = mg_err_set(err, MG_E_IO,
-                            "mosquitto does not accept connections on port "
-                            "%u; see %s/mosquitto.log",
-                            b->port, directory);
-        } else {
-            (void)nanosleep(&pause, NULL);
-        }
+        rc = i < START_TRIES
+                 ? has_ended(b, directory, err)
+                 : mg_err_set(err, MG_E_IO,
+                              "mosquitto does not accept connections on port "
+                              "%u; see %s/%s",
+                              b->port, directory, LOG_FILE);
+        (void)nanosleep(&pause, NULL);
     }
     return rc;
 }

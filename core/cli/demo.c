@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/app.h"
@@ -23,7 +24,8 @@ struct demo {
     struct table table;
     uv_timer_t draw_timer, end_timer;
     bool has_draw_timer, has_end_timer, is_kept;
-    char directory[256];
+    char directory[256], file[4096];
+    char listen[256]; /* how to see the messages */
 };
 
 static void help(void)
@@ -48,17 +50,19 @@ static void draw(uv_timer_t *timer)
     mg_gateway_stats(d->app.gateway, &s);
     mg_store_stats(d->app.store, &store);
     mg_uplink_stats(d->app.sink, &sink);
-    char footer[256];
+    char footer[512];
     (void)snprintf(footer, sizeof footer,
                    "%zu/%zu online, %llu readings, %llu requests, latency p50 "
-                   "%.1f ms p99 %.1f ms; mosquitto %s, %llu rows acknowledged, "
-                   "%llu waiting",
+                   "%.1f ms p99 %.1f ms\n"
+                   "mosquitto %s, %llu rows acknowledged, %llu waiting\n"
+                   "%s",
                    s.n_online, s.n_meters, (unsigned long long)s.n_readings,
                    (unsigned long long)s.n_requests, s.latency_p50_us / 1000.0,
                    s.latency_p99_us / 1000.0,
                    sink.is_connected ? "connected" : "not connected",
                    (unsigned long long)sink.n_acked,
-                   (unsigned long long)store.n_rows);
+                   (unsigned long long)store.n_rows,
+                   d->table.is_terminal ? d->listen : "");
     table_draw(&d->table, d->app.gateway, mg_clock_utc_ms(d->app.clock),
                footer);
 }
@@ -76,6 +80,7 @@ static int prepare(struct app *app, void *ctx, struct mg_err *err)
     struct mg_setup_mqtt *mqtt = &app->setup->mqtt;
     int rc = broker_start(&d->broker, d->directory, err);
     if (rc != MG_OK) {
+        d->is_kept = rc == MG_E_IO; /* the broker's log tells more */
         return rc;
     }
     mqtt->is_enabled = true;
@@ -87,10 +92,12 @@ static int prepare(struct app *app, void *ctx, struct mg_err *err)
     if (app->setup->state_dir == NULL) {
         return mg_err_set(err, MG_E_NOMEM, "out of memory");
     }
+    (void)snprintf(d->listen, sizeof d->listen,
+                   "mosquitto_sub -h 127.0.0.1 -p %u -v -t '%s/%s/#'",
+                   d->broker.port, mqtt->root, app->setup->gateway);
     (void)printf("Broker: mosquitto on 127.0.0.1:%u. In another terminal:\n"
-                 "  mosquitto_sub -h 127.0.0.1 -p %u -v -t '%s/%s/#'\n",
-                 d->broker.port, d->broker.port, mqtt->root,
-                 app->setup->gateway);
+                 "  %s\n",
+                 d->broker.port, d->listen);
     return MG_OK;
 }
 
@@ -152,6 +159,22 @@ static int demo(struct demo *d, const char *file, uint64_t for_ms)
     return exit_code;
 }
 
+/* Next to an executable that is not installed, as its plugins are. */
+static const char *default_file(struct demo *d)
+{
+    size_t len = sizeof d->file;
+    char *slash = NULL;
+    if (uv_exepath(d->file, &len) == 0) {
+        slash = strrchr(d->file, '/');
+    }
+    if (slash == NULL) {
+        return MG_DATA_DIR "/demo.yaml";
+    }
+    (void)snprintf(slash, sizeof d->file - (size_t)(slash - d->file),
+                   "/demo.yaml");
+    return access(d->file, R_OK) == 0 ? d->file : MG_DATA_DIR "/demo.yaml";
+}
+
 int cli_demo(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -183,10 +206,12 @@ int cli_demo(int argc, char **argv)
         (void)fprintf(stderr, "metergate: cannot make a directory in /tmp\n");
         return 1;
     }
-    int exit_code = demo(
-        &d, optind < argc ? argv[optind] : MG_DATA_DIR "/demo.yaml", for_ms);
+    const char *file = optind < argc ? argv[optind] : default_file(&d);
+    int exit_code = demo(&d, file, for_ms);
     app_stop(&d.app);
     broker_stop(&d.broker);
-    (void)nftw(d.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    if (!d.is_kept) {
+        (void)nftw(d.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    }
     return exit_code;
 }

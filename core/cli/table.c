@@ -1,29 +1,36 @@
 #include "cli/table.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "model/channel.h"
 #include "model/json.h"
 
-#define ROWS_DEFAULT 24U
+#define ROWS_DEFAULT    24U
+#define COLUMNS_DEFAULT 80U
+/* Title, head and the line of the cursor. */
+#define OTHER_LINES 3U
 
 struct column {
     mg_channel channel;
     const char *title;
-    int width;
+    unsigned width;
     unsigned decimals; /* of the base unit, and how many are shown */
     unsigned shown;
 };
 
+/* In the order of importance: a narrow window cuts off the last ones. */
 static const struct column columns[] = {
-    {MG_CH(VOLTAGE, TOTAL), "U/V", 7, 3, 1},
-    {MG_CH(CURRENT, TOTAL), "I/A", 7, 3, 2},
-    {MG_CH(POWER_ACTIVE, TOTAL), "P/W", 9, 3, 1},
-    {MG_CH(POWER_FACTOR, TOTAL), "PF", 7, 4, 3},
-    {MG_CH(FREQUENCY, TOTAL), "f/Hz", 7, 3, 2},
-    {MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), "import/kWh", 12, 6, 3},
-    {MG_CH(ENERGY_ACTIVE_EXPORT, TOTAL), "export/kWh", 11, 6, 3},
+    {MG_CH(VOLTAGE, TOTAL), "U/V", 6, 3, 1},
+    {MG_CH(CURRENT, TOTAL), "I/A", 6, 3, 2},
+    {MG_CH(POWER_ACTIVE, TOTAL), "P/W", 8, 3, 1},
+    {MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), "import/kWh", 10, 6, 3},
+    {MG_CH(RELAY_CLOSED, TOTAL), "relay", 6, 0, 0},
+    {MG_CH(POWER_FACTOR, TOTAL), "PF", 6, 4, 3},
+    {MG_CH(ENERGY_ACTIVE_EXPORT, TOTAL), "export/kWh", 10, 6, 3},
+    {MG_CH(FREQUENCY, TOTAL), "f/Hz", 6, 3, 2},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -32,50 +39,99 @@ void table_init(struct table *t, FILE *out)
     *t = (struct table){.out = out, .is_terminal = isatty(fileno(out)) != 0};
 }
 
-static unsigned terminal_rows(const struct table *t)
+/* After a change of the window's size the terminal may have wrapped what was
+ * drawn: begin again on an empty screen. */
+static void look_at_window(struct table *t)
 {
-    struct winsize size;
-    if (ioctl(fileno(t->out), TIOCGWINSZ, &size) == 0 && size.ws_row > 4) {
-        return size.ws_row;
+    struct winsize size = {0};
+    unsigned n_rows = UINT_MAX, n_columns = UINT_MAX;
+    if (t->is_terminal) {
+        bool is_known = ioctl(fileno(t->out), TIOCGWINSZ, &size) == 0;
+        n_rows = is_known && size.ws_row > 0 ? size.ws_row : ROWS_DEFAULT;
+        n_columns = is_known && size.ws_col > 0 ? size.ws_col : COLUMNS_DEFAULT;
     }
-    return ROWS_DEFAULT;
+    if (t->n_lines > 0 && (n_rows != t->n_rows || n_columns != t->n_columns)) {
+        (void)fputs("\x1b[H\x1b[2J", t->out);
+        t->n_lines = 0;
+    }
+    t->n_rows = n_rows;
+    t->n_columns = n_columns;
 }
 
-/* Only the value of a fresh reading is shown; an old one never looks live. */
-static void format_cell(const struct mg_meter_view *view,
-                        const struct column *column, char *buf, size_t cap)
+/* How much of a text still fits; the last column stays free, because writing
+ * there leaves it to the terminal where the cursor is. */
+static int fitting(const struct table *t, const char *text, size_t len)
 {
-    const struct mg_value *v =
-        view->state == MG_METER_OFFLINE
-            ? NULL
-            : mg_sample_find(view->live, column->channel);
-    if (v == NULL || v->quality != MG_QUALITY_GOOD) {
-        (void)snprintf(buf, cap, "%*s", column->width, "-");
-        return;
+    size_t room = t->n_columns - 1 - t->column;
+    size_t n = strnlen(text, len);
+    return (int)(n < room ? n : room);
+}
+
+/* Text is shown whole or cut; a cell that does not fit is left out. */
+static void put(struct table *t, const char *text, size_t len)
+{
+    int n = fitting(t, text, len);
+    (void)fprintf(t->out, "%.*s", n, text);
+    t->column += (unsigned)n;
+}
+
+static void put_cell(struct table *t, const char *text, unsigned width)
+{
+    if (t->column + 1 + width < t->n_columns) {
+        (void)fprintf(t->out, " %*s", (int)width, text);
+        t->column += 1 + width;
+    } else {
+        t->column = t->n_columns - 1; /* nor does any cell after it */
     }
-    int64_t step = 1;
-    for (unsigned i = column->shown; i < column->decimals; i++) {
-        step *= 10;
-    }
-    char number[48];
-    struct mg_json j = mg_json_init(number, sizeof number);
-    mg_json_decimal(&j, v->value, column->decimals, step);
-    (void)snprintf(buf, cap, "%*.*s", column->width, (int)j.len, number);
 }
 
 static void end_line(struct table *t)
 {
     (void)fputs(t->is_terminal ? "\x1b[K\n" : "\n", t->out);
     t->n_lines++;
+    t->column = 0;
+}
+
+static void put_line(struct table *t, const char *text, size_t len)
+{
+    if (t->n_lines + 1 < t->n_rows) {
+        put(t, text, len);
+        end_line(t);
+    }
+}
+
+/* Only the value of a fresh reading is shown; an old one never looks live. */
+static void format_cell(const struct mg_meter_view *view,
+                        const struct column *column, char *buf, size_t cap)
+{
+    const struct mg_value *v = mg_sample_find(view->live, column->channel);
+    if (v == NULL || v->quality != MG_QUALITY_GOOD) {
+        (void)snprintf(buf, cap, "-");
+        return;
+    }
+    if (mg_channel_unit(column->channel) == MG_UNIT_BOOL) {
+        (void)snprintf(buf, cap, "%s", v->value != 0 ? "closed" : "open");
+        return;
+    }
+    int64_t step = 1;
+    for (unsigned i = column->shown; i < column->decimals; i++) {
+        step *= 10;
+    }
+    struct mg_json j = mg_json_init(buf, cap - 1);
+    mg_json_decimal(&j, v->value, column->decimals, step);
+    buf[j.len] = '\0';
 }
 
 static void draw_head(struct table *t)
 {
-    (void)fprintf(t->out, "%-10s %-9s", "meter", "state");
-    for (size_t i = 0; i < N_COLUMNS; i++) {
-        (void)fprintf(t->out, " %*s", columns[i].width, columns[i].title);
+    static const char names[] = "meter      state   ";
+    if (t->n_lines + 1 >= t->n_rows) {
+        return;
     }
-    (void)fprintf(t->out, "  relay");
+    put(t, names, sizeof names);
+    for (size_t i = 0; i < N_COLUMNS; i++) {
+        put_cell(t, columns[i].title, columns[i].width);
+    }
     end_line(t);
 }
 
@@ -83,51 +139,70 @@ static void draw_meter(struct table *t, const struct mg_meter_view *view)
 {
     static const char *const colors[] = {"\x1b[2m", "\x1b[32m", "\x1b[33m",
                                          "\x1b[31m"};
-    (void)fprintf(t->out, "%-10.10s %s%-9s%s", view->setup->id,
-                  t->is_terminal ? colors[view->state] : "",
-                  mg_meter_state_text(view->state),
-                  t->is_terminal ? "\x1b[0m" : "");
-    for (size_t i = 0; i < N_COLUMNS; i++) {
-        char cell[32];
-        format_cell(view, &columns[i], cell, sizeof cell);
-        (void)fprintf(t->out, " %s", cell);
-    }
-    const struct mg_value *relay =
-        mg_sample_find(view->live, MG_CH(RELAY_CLOSED, TOTAL));
-    const char *text = relay == NULL || relay->quality != MG_QUALITY_GOOD ? "-"
-                       : relay->value ? "closed"
-                                      : "open";
-    (void)fprintf(t->out, "  %s", text);
+    char text[32];
+    (void)snprintf(text, sizeof text, "%-10.10s ", view->setup->id);
+    put(t, text, sizeof text);
+    (void)snprintf(text, sizeof text, "%-8s", mg_meter_state_text(view->state));
+    (void)fputs(t->is_terminal ? colors[view->state] : "", t->out);
+    put(t, text, sizeof text);
+    (void)fputs(t->is_terminal ? "\x1b[0m" : "", t->out);
     if (view->state == MG_METER_OFFLINE) {
-        (void)fprintf(t->out, " (%.40s)", view->reason);
+        put(t, "  ", 2);
+        put(t, view->reason, strlen(view->reason));
+    }
+    for (size_t i = 0; i < N_COLUMNS && view->state != MG_METER_OFFLINE; i++) {
+        char cell[48];
+        format_cell(view, &columns[i], cell, sizeof cell);
+        put_cell(t, cell, columns[i].width);
     }
     end_line(t);
+}
+
+static void draw_meters(struct table *t, const struct mg_gateway *g,
+                        size_t n_footer)
+{
+    size_t n = mg_gateway_n_meters(g);
+    size_t room = t->n_rows > OTHER_LINES + n_footer
+                      ? t->n_rows - OTHER_LINES - n_footer
+                      : 0;
+    size_t n_shown = n <= room ? n : room > 0 ? room - 1 : 0;
+    for (size_t i = 0; i < n_shown; i++) {
+        struct mg_meter_view view;
+        mg_gateway_meter(g, i, &view);
+        draw_meter(t, &view);
+    }
+    if (n_shown < n && room > 0) {
+        char text[48];
+        (void)snprintf(text, sizeof text, "and %zu more meters", n - n_shown);
+        put_line(t, text, sizeof text);
+    }
 }
 
 void table_draw(struct table *t, const struct mg_gateway *g, int64_t utc_ms,
                 const char *footer)
 {
+    char title[16 + MG_TIME_TEXT], time[MG_TIME_TEXT] = "?";
+    size_t n_footer = 1;
+    for (const char *p = footer; *p != '\0'; p++) {
+        n_footer += *p == '\n';
+    }
+    look_at_window(t);
     if (t->is_terminal && t->n_lines > 0) {
         (void)fprintf(t->out, "\x1b[%uA\r", t->n_lines);
     }
     t->n_lines = 0;
-    char time[MG_TIME_TEXT] = "?";
     (void)mg_time_format(utc_ms, time);
-    (void)fprintf(t->out, "metergate  %s", time);
-    end_line(t);
+    (void)snprintf(title, sizeof title, "metergate  %s", time);
+    put_line(t, title, sizeof title);
     draw_head(t);
-    size_t n = mg_gateway_n_meters(g);
-    size_t room = t->is_terminal ? terminal_rows(t) - 5 : n;
-    for (size_t i = 0; i < n && i < room; i++) {
-        struct mg_meter_view view;
-        mg_gateway_meter(g, i, &view);
-        draw_meter(t, &view);
+    draw_meters(t, g, n_footer);
+    while (*footer != '\0') {
+        size_t len = strcspn(footer, "\n");
+        put_line(t, footer, len);
+        footer += len + (footer[len] == '\n');
     }
-    if (n > room) {
-        (void)fprintf(t->out, "and %zu more meters", n - room);
-        end_line(t);
+    if (t->is_terminal) {
+        (void)fputs("\x1b[J", t->out); /* what the terminal echoed below */
     }
-    (void)fputs(footer, t->out);
-    end_line(t);
     (void)fflush(t->out);
 }
