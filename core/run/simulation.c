@@ -11,6 +11,9 @@
 
 #define FIRST_SERIAL 26000001U
 #define NV_MAX       65536U
+/* A meter lives so long before it is served: in its first moments it measures
+ * nothing yet, and a gateway would take 0 V for a reading. */
+#define WARM_UP_MS 2000
 
 struct mg_simulation {
     const struct mg_setup *setup;
@@ -146,7 +149,8 @@ static int make_device(struct mg_simulation *s, size_t meter,
     make_profile(&m->load, seed, &profile);
     struct mg_sim_device *d = mg_sim_device_create(
         m->plugin, m->options, &profile, seed, FIRST_SERIAL + (uint32_t)meter,
-        m->unit, b->tty.serial.baud, mg_clock_utc_ms(s->settings.clock));
+        m->unit, b->tty.serial.baud,
+        mg_clock_utc_ms(s->settings.clock) - WARM_UP_MS);
     if (d == NULL) {
         return mg_err_set(err, MG_E_NOMEM, "%s: out of memory", m->id);
     }
@@ -154,6 +158,7 @@ static int make_device(struct mg_simulation *s, size_t meter,
     if (s->keep_dir != NULL) {
         load_nv(s, meter);
     }
+    mg_sim_device_run(d, WARM_UP_MS * UINT64_C(1000000));
     if (mg_sim_line_add(s->lines[m->bus], d) != MG_OK) {
         mg_sim_device_destroy(d);
         s->devices[meter] = NULL;
