@@ -161,7 +161,9 @@ static int start_simulation(struct app *app, const struct app_options *o,
     if (!o->is_virtual) {
         app->farm.ctx = app;
         app->farm.died = farm_died;
-        return farm_start(&app->farm, &app->loop, app->setup, keep, stdout,
+        /* What `read` prints may be for a program. */
+        FILE *report = o->has_store ? stdout : NULL;
+        return farm_start(&app->farm, &app->loop, app->setup, keep, report,
                           err);
     }
     struct mg_simulation_settings settings = {.clock = app->clock,

@@ -91,10 +91,12 @@ meters:
         self.assertIn("1-0:1.8.0", result.stdout)
         result = self.run_cli("read", "--simulate", "--json", "--all", path,
                               "cp1")
-        lines = [json.loads(x) for x in result.stdout.splitlines()
-                 if x.startswith("{")]
+        lines = [json.loads(x) for x in result.stdout.splitlines()]
         self.assertTrue(any("energy_active_m12_wh" in x for x in lines))
         self.assertTrue(any("serial" in x for x in lines))
+        live = [x for x in lines if "voltage_v" in x][0]
+        self.assertAlmostEqual(live["voltage_v"], 230, delta=1)
+        self.assertAlmostEqual(live["current_a"], 10, delta=0.1)
         result = self.run_cli("read", "--simulate", path, "nobody")
         self.assertEqual(result.returncode, 1)
         self.assertIn("cp1", result.stderr)
