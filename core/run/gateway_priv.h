@@ -109,7 +109,7 @@ struct meter {
 
     enum mg_meter_state state;
     char reason[128];
-    unsigned n_failed; /* polls in a row */
+    unsigned n_failed, n_incomplete; /* polls in a row */
     struct mg_complaint complaint, quality_complaint;
     struct mg_check_state check;
     bool is_clear_expected;

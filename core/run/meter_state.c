@@ -7,6 +7,9 @@
 
 /* Polls in a row without any answer before a meter counts as offline. */
 #define FAILED_POLLS_MAX 3
+/* Incomplete polls in a row before a meter counts as degraded: a frame is lost
+ * now and then on any line, and the next poll repeats it. */
+#define INCOMPLETE_POLLS_MAX 3
 
 const char *mg_meter_state_text(enum mg_meter_state state)
 {
@@ -113,15 +116,18 @@ void mg_meter_answered(struct meter *m, bool is_complete, const char *reason)
                  "answers again after %llu s, %u failed polls",
                  (unsigned long long)(lasted_ms / 1000), n_failures);
     }
-    change_state(m, is_complete ? MG_METER_ONLINE : MG_METER_DEGRADED,
-                 is_complete ? "" : reason);
+    m->n_incomplete = is_complete ? 0 : m->n_incomplete + 1;
+    bool is_degraded = m->n_incomplete >= INCOMPLETE_POLLS_MAX;
+    change_state(m, is_degraded ? MG_METER_DEGRADED : MG_METER_ONLINE,
+                 is_degraded ? reason : "");
     if (m->task != NULL && m->task->must_resume) {
         mg_procedure_start(m->task, MG_STEP_RESUME);
     }
     if (is_complete) {
         (void)mg_complaint_ok(&m->quality_complaint, now_ms, &lasted_ms,
                               &n_failures);
-    } else if (mg_complaint_fail(&m->quality_complaint, now_ms)) {
+    } else if (is_degraded &&
+               mg_complaint_fail(&m->quality_complaint, now_ms)) {
         mg_event(m->gateway, m, MG_LOG_WARN, "meter-degraded", NULL,
                  "some values are missing: %s", reason);
     }
