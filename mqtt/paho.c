@@ -301,7 +301,7 @@ static void on_unsubscribed(void *context, MQTTAsync_failureData *data)
 static void add_properties(struct mg_client *c)
 {
     MQTTProperty type = {.identifier = MQTTPROPERTY_CODE_CONTENT_TYPE};
-    static char content_type[] = CONTENT_TYPE;
+    char content_type[] = CONTENT_TYPE; /* copied by the add */
     type.value.data.data = content_type;
     type.value.data.len = (int)sizeof content_type - 1;
     MQTTProperty format = {.identifier =

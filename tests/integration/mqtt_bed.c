@@ -225,12 +225,14 @@ static void take_line(struct bed *b, char *line)
         assert_non_null(b->messages);
     }
     struct bed_message *m = &b->messages[b->n_messages++];
-    (void)snprintf(m->topic, sizeof m->topic, "%s", next_field(&line));
+    (void)snprintf(m->topic, sizeof m->topic, "%.*s", (int)sizeof m->topic - 1,
+                   next_field(&line));
     m->qos = next_field(&line)[0] - '0';
     m->is_retained = next_field(&line)[0] == '1';
-    (void)snprintf(m->correlation, sizeof m->correlation, "%s",
+    (void)snprintf(m->correlation, sizeof m->correlation, "%.*s",
+                   (int)sizeof m->correlation - 1, next_field(&line));
+    (void)snprintf(m->type, sizeof m->type, "%.*s", (int)sizeof m->type - 1,
                    next_field(&line));
-    (void)snprintf(m->type, sizeof m->type, "%s", next_field(&line));
     m->payload = strdup(line);
     assert_non_null(m->payload);
 }
