@@ -28,7 +28,8 @@ struct mg_modbus_settings {
 };
 
 struct mg_modbus_unit_settings {
-    uint8_t unit;        /* 1..247; TCP also 0 and 255 */
+    uint8_t unit;        /* 1..247; TCP also 0 and 255; 0 on a serial line is
+                          * everybody, for writes only */
     uint32_t timeout_ms; /* answer time without the wire */
     uint32_t gap_ms;     /* silence this unit wants before a request */
 };
@@ -48,7 +49,7 @@ struct mg_modbus_result {
     uint8_t exception;  /* MG_E_EXCEPTION */
     const uint8_t *pdu; /* MG_OK: borrowed for the call; function code and
                          * data; length, counts and echoes checked */
-    size_t pdu_len;
+    size_t pdu_len;     /* 0 after a broadcast, which nobody answers */
     uint64_t answered_ns; /* clock time at which the answer was complete */
 };
 
@@ -59,7 +60,8 @@ struct mg_modbus_request {
     size_t pdu_len;
     bool is_urgent;      /* before all polls: writes, procedures */
     uint32_t timeout_ms; /* 0 = the unit's */
-    uint8_t alias;       /* ask this address instead of the unit's; 0 = no */
+    uint8_t alias;       /* ask this address instead of the unit's, also when
+                          * the unit is dead; 0 = no */
     uint32_t baud;       /* tty: at this speed, then back; 0 = the bus's */
     void (*done)(struct mg_modbus_request *request,
                  const struct mg_modbus_result *result);
@@ -83,16 +85,20 @@ struct mg_modbus_events {
     void (*down)(void *ctx, const struct mg_err *err);
 };
 
-/** Create and start opening the line; retries for ever with back-off.
+/** Create and start opening the line; retries for ever with back-off. A TCP
+ *  connection that answers nobody any more is made anew without an event, as
+ *  long as that succeeds; requests wait meanwhile.
  *  @param transport  owned by the bus from now on
- *  @param events     optional; borrowed; ctx passed back */
+ *  @param events     optional; borrowed; ctx passed back
+ *  @return owned by the caller; NULL: out of memory, transport is destroyed */
 struct mg_modbus *mg_modbus_create(struct mg_clock *clock,
                                    struct mg_transport *transport,
                                    const struct mg_modbus_settings *settings,
                                    const struct mg_modbus_events *events,
                                    void *ctx);
 
-/** Cancel what is queued (`done` is called for each), close and free. */
+/** Cancel what is queued (`done` is called for each), close and free. Allowed
+ *  from within `done` and the events. NULL is allowed. */
 void mg_modbus_destroy(struct mg_modbus *bus);
 
 /** @return borrowed, lives as long as the bus; NULL when 247 are there */

@@ -130,7 +130,7 @@ static void schedule_probe(struct mg_modbus_unit *unit)
     size_t i = unit->n_probes < last ? unit->n_probes : last;
     unit->n_probes++;
     unit->probe_ns =
-        mg_clock_now_ns(unit->bus->clock) + probe_s[i] * 1000 * MS_NS;
+        mg_clock_now_ns(unit->bus->clock) + probe_s[i] * (1000 * MS_NS);
 }
 
 void mg_modbus_unit_missed(struct mg_modbus_unit *unit, uint8_t address,

@@ -182,7 +182,10 @@ static char parity_of(const struct tty *tty, const struct port *p)
     bool is_pty = fstat(p->lock_fd, &st) == 0 &&
                   major(st.st_rdev) >= PTY_MAJOR_FIRST &&
                   major(st.st_rdev) <= PTY_MAJOR_LAST;
-    return is_pty ? 'N' : tty->set.serial.parity;
+    if (is_pty) {
+        return 'N';
+    }
+    return tty->set.serial.parity;
 }
 
 static bool find_speed(uint32_t baud, speed_t *ret)

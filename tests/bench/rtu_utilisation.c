@@ -131,7 +131,10 @@ struct bench {
     struct mg_modbus_unit *unit;
     struct mg_modbus_request request;
     struct mg_transport *line;
-    struct mg_transport_ops ops; /* the line's, send apart */
+    struct coat {
+        struct mg_transport_ops ops; /* the line's, send apart; first */
+        struct bench *bench;
+    } coat;
     const struct mg_transport_ops *inner;
     struct log *log;
     uint64_t n_sent, end_ns;
@@ -141,8 +144,7 @@ struct bench {
 static int timed_send(struct mg_transport *t, const uint8_t *data, size_t len,
                       struct mg_err *err)
 {
-    struct bench *b = (struct bench *)((char *)(uintptr_t)t->ops -
-                                       offsetof(struct bench, ops));
+    struct bench *b = ((const struct coat *)t->ops)->bench;
     if (b->n_sent < CYCLES_MAX) {
         b->log->sent_ns[b->n_sent++] = now_ns();
     }
@@ -197,9 +199,10 @@ static void run_engine(struct bench *b, const char *device,
     b->clock = mg_clock_create_real(&b->loop, &err);
     b->line = mg_transport_tty(&b->loop, &tty);
     b->inner = b->line->ops;
-    b->ops = *b->inner;
-    b->ops.send = timed_send;
-    b->line->ops = &b->ops;
+    b->coat.bench = b;
+    b->coat.ops = *b->inner;
+    b->coat.ops.send = timed_send;
+    b->line->ops = &b->coat.ops;
     b->bus = mg_modbus_create(b->clock, b->line, &set, &events, b);
     b->unit = mg_modbus_add_unit(b->bus, &unit);
     (void)uv_run(&b->loop, UV_RUN_DEFAULT);
@@ -277,7 +280,7 @@ static bool print_row(const struct wire *wire, const struct bench *b,
 static bool run_row(const struct wire *wire, unsigned seconds)
 {
     struct bench *b = calloc(1, sizeof *b);
-    int master, slave;
+    int master = -1, slave = -1;
     char device[64];
     struct termios t;
     struct log *log = mmap(NULL, sizeof *log, PROT_READ | PROT_WRITE,
@@ -331,10 +334,10 @@ int main(int argc, char **argv)
     bool is_good = true;
     for (size_t i = 0; i < 9; i++) {
         struct wire wire = {.baud = bauds[i / 3], .n_registers = counts[i % 3]};
-        wire.char_ns = CHAR_BITS * SECOND_NS / wire.baud;
+        wire.char_ns = (uint64_t)CHAR_BITS * SECOND_NS / wire.baud;
         wire.gap_ns = wire.baud > 19200
                           ? 1750000
-                          : CHAR_BITS * 7 * SECOND_NS / 2 / wire.baud;
+                          : (uint64_t)CHAR_BITS * 7 * SECOND_NS / 2 / wire.baud;
         is_good = run_row(&wire, seconds) && is_good;
     }
     return is_good ? 0 : 1;

@@ -233,7 +233,7 @@ static struct campaign *make(enum mg_modbus_framing framing, unsigned n_units)
     c->n_wanted = N_REQUESTS;
     c->slave.framing = framing;
     c->slave.fault_percent = FAULT_PERCENT;
-    c->slave.random = seed_of_run() * 977 + framing * 31 + n_units;
+    c->slave.random = seed_of_run() * 977 + (uint64_t)framing * 31 + n_units;
     c->slave.ctx = c;
     return c;
 }

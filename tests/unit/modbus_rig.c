@@ -126,8 +126,7 @@ static void from_engine(void *ctx, struct mg_transport *line,
 
 static struct rig *rig_of(struct mg_transport *t)
 {
-    return (struct rig *)((char *)(uintptr_t)t->ops -
-                          offsetof(struct rig, ops));
+    return ((const struct rig_coat *)t->ops)->rig;
 }
 
 static int rig_open(struct mg_transport *t, struct mg_err *err)
@@ -277,19 +276,23 @@ struct rig *rig_start(const struct mg_modbus_settings *set, unsigned n_units)
     rig->set = *set;
     rig->clock = mg_clock_create_virtual(0);
     rig->line = mg_transport_memory(rig->clock, 0, from_engine, rig);
-    assert_true(rig->clock != NULL && rig->line != NULL);
+    if (rig->clock == NULL || rig->line == NULL) {
+        abort();
+    }
     rig->inner = rig->line->ops;
-    rig->ops = (struct mg_transport_ops){.open = rig_open,
-                                         .send = rig_send,
-                                         .discard = rig_discard,
-                                         .set_baud = rig_set_baud,
-                                         .close = rig_close,
-                                         .destroy = rig_destroy};
-    rig->line->ops = &rig->ops;
+    rig->coat.rig = rig;
+    rig->coat.ops = (struct mg_transport_ops){.open = rig_open,
+                                              .send = rig_send,
+                                              .discard = rig_discard,
+                                              .set_baud = rig_set_baud,
+                                              .close = rig_close,
+                                              .destroy = rig_destroy};
+    rig->line->ops = &rig->coat.ops;
     rig->bus = mg_modbus_create(rig->clock, rig->line, set, &events, rig);
     assert_non_null(rig->bus);
-    for (uint8_t i = 1; i <= n_units; i++) {
-        const struct mg_modbus_unit_settings unit = {.unit = i,
+    assert_true(n_units <= RIG_UNITS);
+    for (unsigned i = 1; i <= n_units; i++) {
+        const struct mg_modbus_unit_settings unit = {.unit = (uint8_t)i,
                                                      .timeout_ms = 100};
         rig->unit[i] = mg_modbus_add_unit(rig->bus, &unit);
         assert_non_null(rig->unit[i]);

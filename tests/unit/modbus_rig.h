@@ -64,7 +64,10 @@ struct rig {
                        size_t len);
 
     /* The transport's operations, with ours in between. */
-    struct mg_transport_ops ops;
+    struct rig_coat {
+        struct mg_transport_ops ops; /* first */
+        struct rig *rig;
+    } coat;
     const struct mg_transport_ops *inner;
     unsigned n_opens, n_fail_open, n_closes;
     uint64_t opened_ns[32];

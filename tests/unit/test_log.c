@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define MINUTE UINT64_C(60000)
-#define DAY    (24 * 60 * MINUTE)
+#define DAY    (MINUTE * 24 * 60)
 
 static void test_err_is_set_and_prefixed(void **state)
 {
@@ -69,7 +69,7 @@ static void test_complaint_pauses_grow_to_a_day(void **state)
     struct mg_complaint c = {0};
     uint64_t last = 0, pause = 0;
     unsigned n_said = 0;
-    for (uint64_t now = 0; now < 5 * DAY; now += MINUTE / 6) {
+    for (uint64_t now = 0; now < DAY * 5; now += MINUTE / 6) {
         if (mg_complaint_fail(&c, now)) {
             assert_true(now - last >= pause);
             pause = now - last;

@@ -251,7 +251,7 @@ static void test_find_wants_the_checksum(void **state)
     (void)state;
     struct search s = ask(9, BYTES(3, 0, 0x30, 0, 1));
     add_frame(&s, 9, BYTES(3, 2, 1, 2));
-    for (size_t i = 0; i < 7 * 8; i++) {
+    for (size_t i = 0; i < (size_t)7 * 8; i++) {
         struct search bad = s;
         bad.data[i / 8] ^= (uint8_t)(1 << i % 8);
         assert_false(find(&bad));

@@ -617,7 +617,7 @@ static void test_one_dead_unit_of_ten(void **state)
     for (uint8_t i = 1; i <= 10; i++) {
         rig->meter[i].delay_ms = 2;
         pollers[i] = (struct poller){.rig = rig, .unit = i};
-        mg_timer_start(rig->clock, &pollers[i].timer, now(rig) + i * 100 * MS,
+        mg_timer_start(rig->clock, &pollers[i].timer, now(rig) + i * (100 * MS),
                        poll_due);
     }
     rig->meter[4].is_silent = true;

@@ -420,7 +420,7 @@ static void accept_peer(struct bed *b)
  * its process, but inside it is one of our descriptors. */
 static int option_of_client(struct bed *b, int level, int name)
 {
-    struct sockaddr_in peer, own;
+    struct sockaddr_in peer = {0}, own = {0};
     socklen_t len = sizeof peer;
     assert_int_equal(getpeername(b->peer, (struct sockaddr *)&peer, &len), 0);
     for (int fd = 3; fd < 2048; fd++) {
