@@ -56,7 +56,7 @@ meters:
     model: kpm31
     bus: line1
     unit: 1
-    allow: [relay, clear-energy, set-address, set-clock]
+    allow: [relay, clear-energy, set-address, set-baud, set-clock]
     options: {{variant: B}}
     simulate: {{voltage: 230 V, current: 10 A, power_factor: 0.9}}
   - id: cp2

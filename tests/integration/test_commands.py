@@ -97,6 +97,16 @@ class Commands(Depot):
         self.listener.wait("m/cp1/state", lambda p: p["ts_ms"] > restarted_ms)
         self.gateway.wait_output("update")
 
+    def test_set_baud_changes_the_line(self):
+        answer = self.command("m/cp1/cmd/set-baud", {"baud": "4800"})
+        self.assertIs(answer["ok"], True, answer)
+        moved_ms = time.time() * 1000
+        self.listener.wait("m/cp1/state", lambda p: p["ts_ms"] > moved_ms)
+        self.listener.wait("m/cp1/event", lambda p: p["event"] ==
+                           "meter-moved" and "4800" in p["text"])
+        answer = self.command("m/cp1/cmd/set-baud", {"baud": "115200"})
+        self.assertEqual(answer["error"], "invalid")
+
     def test_set_clock(self):
         answer = self.command("m/cp1/cmd/set-clock", {})
         self.assertIs(answer["ok"], True, answer)
