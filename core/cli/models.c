@@ -10,7 +10,7 @@
 #include "model/json.h"
 #include "model/points.h"
 
-#define MODELS_JSON_MAX (256 * 1024)
+#define MODELS_JSON_MAX ((size_t)256 * 1024)
 
 static void help(void)
 {

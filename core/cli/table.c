@@ -14,8 +14,8 @@
 #define OTHER_LINES 3U
 
 struct column {
-    mg_channel channel;
     const char *title;
+    mg_channel channel;
     unsigned width;
     unsigned decimals; /* of the base unit, and how many are shown */
     unsigned shown;
@@ -23,14 +23,14 @@ struct column {
 
 /* In the order of importance: a narrow window cuts off the last ones. */
 static const struct column columns[] = {
-    {MG_CH(VOLTAGE, TOTAL), "U/V", 6, 3, 1},
-    {MG_CH(CURRENT, TOTAL), "I/A", 6, 3, 2},
-    {MG_CH(POWER_ACTIVE, TOTAL), "P/W", 8, 3, 1},
-    {MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), "import/kWh", 10, 6, 3},
-    {MG_CH(RELAY_CLOSED, TOTAL), "relay", 6, 0, 0},
-    {MG_CH(POWER_FACTOR, TOTAL), "PF", 6, 4, 3},
-    {MG_CH(ENERGY_ACTIVE_EXPORT, TOTAL), "export/kWh", 10, 6, 3},
-    {MG_CH(FREQUENCY, TOTAL), "f/Hz", 6, 3, 2},
+    {"U/V", MG_CH(VOLTAGE, TOTAL), 6, 3, 1},
+    {"I/A", MG_CH(CURRENT, TOTAL), 6, 3, 2},
+    {"P/W", MG_CH(POWER_ACTIVE, TOTAL), 8, 3, 1},
+    {"import/kWh", MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), 10, 6, 3},
+    {"relay", MG_CH(RELAY_CLOSED, TOTAL), 6, 0, 0},
+    {"PF", MG_CH(POWER_FACTOR, TOTAL), 6, 4, 3},
+    {"export/kWh", MG_CH(ENERGY_ACTIVE_EXPORT, TOTAL), 10, 6, 3},
+    {"f/Hz", MG_CH(FREQUENCY, TOTAL), 6, 3, 2},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 

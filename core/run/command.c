@@ -277,7 +277,7 @@ void mg_command_receive(struct mg_gateway *g, const struct mg_command *command)
     struct task *t = NULL;
     char id[TASK_ID_MAX];
     read_id(command, id);
-    if (admit(g, command, &t, &err) != MG_OK) {
+    if (admit(g, command, &t, &err) != MG_OK || t == NULL) {
         refuse(g, command, id, &err);
         return;
     }

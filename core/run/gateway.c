@@ -89,7 +89,7 @@ static const struct shared_plan *plan_for(struct mg_gateway *g,
                            : setup->plugin->variant(setup->options);
     for (size_t i = 0; i < g->n_plans; i++) {
         const struct shared_plan *p = g->plans[i];
-        if (p->plugin == setup->plugin && p->variant == variant &&
+        if (p != NULL && p->plugin == setup->plugin && p->variant == variant &&
             p->max_registers == setup->max_registers &&
             p->max_gap == setup->max_gap) {
             return p;
@@ -427,10 +427,10 @@ size_t mg_gateway_n_meters(const struct mg_gateway *g)
     return g->n_meters;
 }
 
-void mg_gateway_meter(const struct mg_gateway *g, size_t index,
+void mg_gateway_meter(const struct mg_gateway *g, size_t meter,
                       struct mg_meter_view *ret)
 {
-    const struct meter *m = &g->meters[index];
+    const struct meter *m = &g->meters[meter];
     *ret = (struct mg_meter_view){.setup = m->setup,
                                   .state = m->state,
                                   .reason = m->reason,
