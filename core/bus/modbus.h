@@ -44,12 +44,12 @@ struct mg_modbus;      /* one bus */
 struct mg_modbus_unit; /* one address on it */
 
 struct mg_modbus_result {
-    int code;           /* MG_OK, MG_E_EXCEPTION, MG_E_TIMEOUT, MG_E_IO (bus
-                         * lost), MG_E_CANCELED (bus closing) */
-    uint8_t exception;  /* MG_E_EXCEPTION */
-    const uint8_t *pdu; /* MG_OK: borrowed for the call; function code and
-                         * data; length, counts and echoes checked */
-    size_t pdu_len;     /* 0 after a broadcast, which nobody answers */
+    int code;             /* MG_OK, MG_E_EXCEPTION, MG_E_TIMEOUT, MG_E_IO (bus
+                           * lost), MG_E_CANCELED (bus closing) */
+    uint8_t exception;    /* MG_E_EXCEPTION */
+    const uint8_t *pdu;   /* MG_OK: borrowed for the call; function code and
+                           * data; length, counts and echoes checked */
+    size_t pdu_len;       /* 0 after a broadcast, which nobody answers */
     uint64_t answered_ns; /* clock time at which the answer was complete */
 };
 
