@@ -112,15 +112,19 @@ static int open_uplink(struct app *app, struct mg_err *err)
 static void got_signal(uv_signal_t *handle, int signal)
 {
     struct app *app = handle->data;
-    (void)signal;
+    if (signal == SIGHUP && app->outlives_hangup) {
+        mg_log(MG_LOG_WARN, "SIGHUP ignored: a changed configuration needs a "
+                            "restart; SIGTERM stops");
+        return;
+    }
     app_quit(app, 0);
 }
 
 static int watch_signals(struct app *app, struct mg_err *err)
 {
-    static const int numbers[2] = {SIGINT, SIGTERM};
+    static const int numbers[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     (void)signal(SIGPIPE, SIG_IGN); /* children inherit it; documented */
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < N_SIGNALS; i++) {
         int rc = uv_signal_init(&app->loop, &app->signals[i]);
         app->signals[i].data = app;
         if (rc == 0) {
@@ -129,8 +133,8 @@ static int watch_signals(struct app *app, struct mg_err *err)
         if (rc != 0) {
             return mg_err_set(err, MG_E_IO, "signals: %s", uv_strerror(rc));
         }
+        app->n_signals++;
     }
-    app->has_signals = true;
     return MG_OK;
 }
 
@@ -212,7 +216,11 @@ static int make_gateway(struct app *app, const struct app_options *o,
 static int make_dir(const char *path, struct mg_err *err)
 {
     if (mkdir(path, 0750) != 0 && errno != EEXIST) {
-        return mg_err_errno(err, errno, "directory %s", path);
+        return mg_err_errno(err, errno, "cannot make the directory %s", path);
+    }
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return mg_err_set(err, MG_E_INVAL, "%s is not a directory", path);
     }
     return MG_OK;
 }
@@ -227,8 +235,12 @@ static int make_state_dir(struct app *app, bool is_simulated,
         return mg_err_set(err, MG_E_INVAL, "state_dir is not set");
     }
     int rc = make_dir(*dir, err);
-    if (rc != MG_OK || !is_simulated) {
+    if (rc != MG_OK) {
+        mg_err_prefix(err, "state_dir");
         return rc;
+    }
+    if (!is_simulated) {
+        return MG_OK;
     }
     size_t cap = strlen(*dir) + sizeof "/simulated";
     char *path = malloc(cap);
@@ -332,9 +344,8 @@ void app_quit(struct app *app, int exit_code)
 
 static void close_loop(struct app *app)
 {
-    if (app->has_signals) {
-        uv_close((uv_handle_t *)&app->signals[0], NULL);
-        uv_close((uv_handle_t *)&app->signals[1], NULL);
+    while (app->n_signals > 0) {
+        uv_close((uv_handle_t *)&app->signals[--app->n_signals], NULL);
     }
     (void)uv_run(&app->loop, UV_RUN_DEFAULT); /* lets every handle close */
     int rc = uv_loop_close(&app->loop);

@@ -8,6 +8,8 @@
 #include "run/plugins.h"
 #include "run/simulation.h"
 
+#define N_SIGNALS 3
+
 struct app {
     uv_loop_t loop;
     struct mg_clock *clock;
@@ -18,8 +20,10 @@ struct app {
     struct mg_gateway *gateway;
     struct mg_simulation *simulation; /* in memory, virtual time */
     struct farm farm;                 /* or as a child process */
-    uv_signal_t signals[2];
-    bool has_loop, has_signals, is_stopping;
+    uv_signal_t signals[N_SIGNALS];
+    size_t n_signals;     /* that are watched */
+    bool outlives_hangup; /* SIGHUP is ignored, else ends it cleanly */
+    bool has_loop, is_stopping;
     int exit_code;
 };
 

@@ -72,11 +72,13 @@ static int write_config(const char *directory, uint16_t port, char *path,
     return MG_OK;
 }
 
-/* The child: it ends with us even when we are killed. */
+/* The child: it ends with us even when we are killed, and not by Ctrl-C before
+ * the last messages were sent. */
 static void become_mosquitto(const char *config, pid_t parent)
 {
     static const char *const programs[] = {
         "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "mosquitto"};
+    (void)setpgid(0, 0);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() != parent) {
         _exit(NOT_FOUND); /* the parent died before it could be watched */
     }

@@ -117,7 +117,9 @@ static int spawn(struct farm *f, uv_loop_t *loop, const char *keep_dir,
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
          .data.stream = (uv_stream_t *)&f->output},
         {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    /* Detached from the terminal: Ctrl-C is for us, we tell the child. */
     uv_process_options_t options = {.exit_cb = exited,
+                                    .flags = UV_PROCESS_DETACHED,
                                     .file = exe,
                                     .args = args,
                                     .stdio_count = 3,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/app.h"
@@ -37,7 +38,8 @@ static void help(void)
         "  --verbose        log more\n"
         "  --help           this text\n\n"
         "Example: metergate run --simulate config/examples/depot.yaml\n"
-        "SIGTERM and SIGINT stop it within 2 s; nothing is lost.\n");
+        "SIGTERM and SIGINT stop it within 2 s; nothing is lost. So does the "
+        "end of\nits terminal; a service ignores SIGHUP.\n");
 }
 
 static void write_stats(const struct run *r, const struct mg_gateway_stats *s)
@@ -236,5 +238,6 @@ int cli_run(int argc, char **argv)
                                 "real time");
     }
     r.options.file = argv[optind];
+    r.app.outlives_hangup = isatty(STDIN_FILENO) == 0; /* a service */
     return run(&r, speed, for_ms);
 }
