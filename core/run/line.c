@@ -5,13 +5,17 @@
 static void line_up(void *ctx)
 {
     struct line *line = ctx;
-    uint64_t lasted_ms;
-    uint32_t n_failures;
     line->is_up = true;
     line->reason[0] = '\0';
+}
+
+void mg_line_answered(struct line *line)
+{
+    uint64_t lasted_ms;
+    uint32_t n_failures;
     if (mg_complaint_ok(&line->complaint, mg_clock_now_ms(line->gateway->clock),
                         &lasted_ms, &n_failures)) {
-        mg_log(MG_LOG_INFO, "line %s: up again after %llu s, %u failures",
+        mg_log(MG_LOG_INFO, "line %s: up again after %llu s, failures: %u",
                line->setup->id, (unsigned long long)(lasted_ms / 1000),
                n_failures);
     }

@@ -10,4 +10,8 @@ int mg_line_open(struct line *line, struct mg_err *err);
 /** Put a meter on its line. */
 int mg_line_add_meter(struct meter *meter, struct mg_err *err);
 
+/** A meter of the line answered: only that ends the line's complaint, since a
+ *  line that opens and closes at once would be one event after the other. */
+void mg_line_answered(struct line *line);
+
 #endif

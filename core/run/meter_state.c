@@ -4,6 +4,7 @@
 
 #include "model/channel.h"
 #include "run/gateway_priv.h"
+#include "run/line.h"
 
 /* Polls in a row without any answer before a meter counts as offline. */
 #define FAILED_POLLS_MAX 3
@@ -105,6 +106,7 @@ static void change_state(struct meter *m, enum mg_meter_state state,
 
 void mg_meter_answered(struct meter *m, bool is_complete, const char *reason)
 {
+    mg_line_answered(m->line);
     m->n_failed = 0;
     uint64_t lasted_ms;
     uint32_t n_failures;

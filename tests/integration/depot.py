@@ -202,6 +202,7 @@ class Program:
                                      f"{args[0]}-{time.monotonic_ns()}.log")
         self.log = open(self.log_path, "w+", encoding="utf-8")
         self.process = subprocess.Popen([METERGATE, *args],
+                                        stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
 
     def output(self):
