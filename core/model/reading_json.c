@@ -107,7 +107,9 @@ static void write_members(const struct mg_sample *sample, const char *epoch,
     mg_json_member_time(j, "ts", sample->utc_ms);
     mg_json_member_int(j, "ts_ms", sample->utc_ms);
     member_clock(j, sample->clock);
-    member_uint(j, "seq", sample->seq);
+    if (sample->seq != 0) {
+        member_uint(j, "seq", sample->seq);
+    }
     mg_json_member_str(j, "epoch", epoch);
     member_uint(j, "reg_epoch", sample->epoch);
     mg_json_member_str(j, "quality", quality_of(sample, n_good));

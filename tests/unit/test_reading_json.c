@@ -192,6 +192,15 @@ static void what_is_no_channel_is_left_out(void **state)
     assert_non_null(strstr(text, "\"quality\":\"partial\",\"missing\":\"\"}"));
 }
 
+static void without_a_number_there_is_no_seq(void **state)
+{
+    (void)state;
+    sample.seq = 0;
+    assert_int_equal(mg_reading_json(&sample, EPOCH, &out), MG_OK);
+    text[out.len] = '\0';
+    assert_null(strstr(text, "\"seq\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup(a_time_without_text_is_refused, setup),
         cmocka_unit_test_setup(members_go_into_an_open_object, setup),
         cmocka_unit_test_setup(what_is_no_channel_is_left_out, setup),
+        cmocka_unit_test_setup(without_a_number_there_is_no_seq, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
