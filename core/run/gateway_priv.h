@@ -99,10 +99,13 @@ struct meter {
     uint64_t due_ns, cycle_due_ns, next_slow_ns;
     struct mg_modbus_request request;
     bool is_polling, is_probe, is_once, has_info;
+    bool is_group_asked; /* the request went over the line */
+    bool is_group_known; /* the meter has said what it has of the group */
     bool wants[MG_N_GROUPS];
     uint8_t group;
     uint16_t block;
-    unsigned n_blocks_ok, n_blocks_bad, n_info_failed;
+    unsigned n_blocks_ok, n_blocks_bad;
+    unsigned n_silent[MG_N_GROUPS]; /* tries in a row */
     char trouble[128];       /* first trouble of this poll */
     struct mg_sample sample; /* being read */
     struct mg_sample *live;  /* newest good live sample; owned, on demand */

@@ -151,7 +151,7 @@ void mg_meter_failed(struct meter *m, const char *reason)
         return;
     }
     m->has_info = false; /* another meter may come back in its place */
-    m->n_info_failed = 0;
+    m->n_silent[MG_GROUP_INFO] = 0;
     change_state(m, MG_METER_OFFLINE, reason);
     mg_event(g, m, MG_LOG_WARN, "meter-offline", NULL,
              "%s unit %u: %s, %u polls in a row", m->line->setup->id,

@@ -148,7 +148,7 @@ static void say_finding(struct meter *m, const struct mg_check_report *r)
         return;
     }
     m->has_info = false; /* is it still the same meter? */
-    m->n_info_failed = 0;
+    m->n_silent[MG_GROUP_INFO] = 0;
     uint64_t now_ms = mg_clock_now_ms(m->gateway->clock);
     if (!mg_complaint_fail(&m->quality_complaint, now_ms)) {
         return;

@@ -9,7 +9,9 @@
 
 #include "run/gateway_priv.h"
 
-#define INFO_TRIES 2
+/* A group that the meter keeps silent about is not asked for again before its
+ * time after so many tries. */
+#define GROUP_TRIES 2
 
 static void submit(struct meter *m);
 
@@ -45,6 +47,7 @@ static void begin_sample(struct meter *m)
     m->sample.mono_ns = 0;
     m->sample.seq = 0;
     m->sample.group = m->group;
+    m->is_group_asked = m->is_group_known = false;
 }
 
 static bool enter_group(struct meter *m, uint8_t group)
@@ -77,17 +80,27 @@ static bool next_group(struct meter *m)
     return false;
 }
 
+static void schedule_group(struct meter *m)
+{
+    bool is_in_vain = m->is_group_asked && !m->is_group_known &&
+                      ++m->n_silent[m->group] >= GROUP_TRIES;
+    if (!m->is_group_known && !is_in_vain) {
+        return; /* again with the next poll */
+    }
+    m->n_silent[m->group] = 0;
+    if (m->group == MG_GROUP_SLOW) {
+        m->next_slow_ns =
+            m->cycle_due_ns + (uint64_t)m->setup->slow_interval_ms * 1000000;
+    } else if (m->group == MG_GROUP_INFO) {
+        m->has_info = true;
+    }
+}
+
 static void finish_group(struct meter *m)
 {
+    schedule_group(m);
     if (m->sample.mono_ns == 0) {
         return; /* nothing was answered: there is no reading */
-    }
-    if (m->group == MG_GROUP_SLOW) {
-        m->next_slow_ns = mg_clock_now_ns(m->gateway->clock) +
-                          (uint64_t)m->setup->slow_interval_ms * 1000000;
-    }
-    if (m->group == MG_GROUP_INFO) {
-        m->has_info = true;
     }
     mg_pipeline_sample(m, &m->sample);
 }
@@ -118,9 +131,6 @@ static void miss_rest_of_group(struct meter *m)
 static void give_up(struct meter *m)
 {
     m->n_blocks_bad++;
-    if (m->group == MG_GROUP_INFO && ++m->n_info_failed >= INFO_TRIES) {
-        m->has_info = true; /* a meter that keeps silent about itself */
-    }
     miss_rest_of_group(m);
     finish_group(m);
     finish_poll(m);
@@ -150,6 +160,7 @@ static void take_answer(struct meter *m, const struct mg_modbus_result *r)
                             r->pdu_len, &m->sample);
     if (rc == MG_OK) {
         m->n_blocks_ok++;
+        m->is_group_known = true;
         return;
     }
     m->n_blocks_bad++;
@@ -166,6 +177,7 @@ static void take_exception(struct meter *m, uint8_t exception)
     (void)mg_plan_miss(&m->plan->plan, block, MG_QUALITY_MISSING, &m->sample);
     if (m->group != MG_GROUP_LIVE && exception == 2) {
         m->n_blocks_ok++;
+        m->is_group_known = true;
         return;
     }
     m->n_blocks_bad++;
@@ -200,6 +212,7 @@ static void answered(struct mg_modbus_request *request,
         }
         note_latency(m, result);
     }
+    m->is_group_asked = result->code != MG_E_IO;
     if (result->code == MG_OK) {
         take_answer(m, result);
     } else if (result->code == MG_E_EXCEPTION) {
@@ -266,7 +279,7 @@ static void due(struct mg_timer *timer)
         (struct meter *)((char *)timer - offsetof(struct meter, due_timer));
     uint64_t interval_ns = (uint64_t)m->setup->interval_ms * 1000000;
     uint64_t now_ns = mg_clock_now_ns(m->gateway->clock);
-    m->cycle_due_ns = m->due_ns;
+    uint64_t due_ns = m->due_ns;
     m->due_ns += interval_ns;
     if (m->due_ns <= now_ns) {
         uint64_t n_late = (now_ns - m->due_ns) / interval_ns + 1;
@@ -278,6 +291,7 @@ static void due(struct mg_timer *timer)
         m->n_missed++;
         return;
     }
+    m->cycle_due_ns = due_ns;
     begin_poll(m);
 }
 
