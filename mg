@@ -65,14 +65,18 @@ install_packages() {
         --no-install-recommends $wanted
 }
 
-# build PRESET [TARGET...]: quiet unless it fails; ninja shows its progress.
+# build PRESET [TARGET...]: quiet unless it fails. With targets, the tests and
+# what only they need are left out.
 build() {
     preset=$1
     shift
+    tests=ON
+    [ $# -eq 0 ] || tests=OFF
     say "building: $preset"
     log=build/$preset.log
     mkdir -p build
-    if ! { cmake --preset "$preset" && cmake --build "build/$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" -DMG_TESTS=$tests &&
+        cmake --build "build/$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
         tail -n 40 "$log" >&2
         say "the build failed; the whole log is $log"
         exit 1
