@@ -3,7 +3,9 @@
  * All calls are made on the uplink thread. The library's own threads only push
  * events to a bounded queue and call `wake`; the uplink thread takes them with
  * mg_client_next. A client makes one connection: after a loss it is destroyed
- * and made anew, so that nothing of the old connection can reach the new. */
+ * and made anew, so that nothing of the old connection can reach the new. What
+ * has not left for the socket by then is lost memory with paho 1.3.12: keep
+ * that little (is_marked). */
 #ifndef MG_MQTT_CLIENT_H
 #define MG_MQTT_CLIENT_H
 
@@ -15,6 +17,7 @@
 #define MG_CLIENT_MESSAGE_MAX ((size_t)2 * 1024 * 1024)
 #define MG_CLIENT_TEXT        160
 #define MG_CLIENT_FILTERS     2
+#define MG_CLIENT_TAG_WRITTEN MG_CLIENT_WINDOW_MAX
 
 /** A message that came. Lengths are those on the wire; what is longer than its
  *  field is cut there, an oversized payload is left out. */
@@ -71,6 +74,9 @@ struct mg_client_publish {
     const uint8_t *correlation; /* NULL: none */
     size_t correlation_len;
     uint32_t tag; /* QoS 1: below MG_CLIENT_WINDOW_MAX, free */
+    /* QoS 0: SENT with the tag MG_CLIENT_TAG_WRITTEN when it left for the
+     * socket; at most one at a time. */
+    bool is_marked;
 };
 
 struct mg_client;

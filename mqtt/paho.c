@@ -12,7 +12,7 @@
 
 #define QUEUE_MAX         64 /* events; the window and some messages */
 #define MESSAGES_MAX      32
-#define BUFFERED_MAX      1024 /* of QoS 0 behind a slow socket, by paho */
+#define BUFFERED_MAX      256 /* waiting in paho; our own limits are lower */
 #define CONNECT_TIMEOUT_S 10
 #define CONTENT_TYPE      "application/json"
 
@@ -28,7 +28,7 @@ struct mg_client {
     void (*wake)(void *ctx);
     void *ctx;
     MQTTProperties json_properties;
-    struct sent_context contexts[MG_CLIENT_WINDOW_MAX];
+    struct sent_context contexts[MG_CLIENT_WINDOW_MAX + 1];
     pthread_mutex_t lock; /* what follows; never held across paho */
     struct mg_client_event queue[QUEUE_MAX];
     size_t first, n, n_messages;
@@ -438,23 +438,33 @@ static int publish_code(int rc)
     }
 }
 
+static void set_callbacks(struct mg_client *c, uint32_t tag,
+                          MQTTAsync_responseOptions *options)
+{
+    struct sent_context *sent = &c->contexts[tag];
+    *sent = (struct sent_context){c, tag};
+    options->context = sent;
+    if (c->is_v311) {
+        options->onSuccess = on_sent;
+        options->onFailure = on_unsent;
+    } else {
+        options->onSuccess5 = on_sent5;
+        options->onFailure5 = on_unsent5;
+    }
+}
+
 int mg_client_publish(struct mg_client *client,
                       const struct mg_client_publish *publish)
 {
-    if (publish->len > MG_CLIENT_MESSAGE_MAX ||
-        (publish->qos > 0 && publish->tag >= MG_CLIENT_WINDOW_MAX)) {
+    uint32_t tag = publish->qos > 0 ? publish->tag : MG_CLIENT_TAG_WRITTEN;
+    if (publish->len > MG_CLIENT_MESSAGE_MAX || tag > MG_CLIENT_TAG_WRITTEN) {
         return MG_E_RANGE;
     }
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     MQTTProperties own = MQTTProperties_initializer;
-    if (publish->qos > 0) {
-        struct sent_context *sent = &client->contexts[publish->tag];
-        *sent = (struct sent_context){client, publish->tag};
-        options.context = sent;
-        options.onSuccess5 = client->is_v311 ? NULL : on_sent5;
-        options.onFailure5 = client->is_v311 ? NULL : on_unsent5;
-        options.onSuccess = client->is_v311 ? on_sent : NULL;
-        options.onFailure = client->is_v311 ? on_unsent : NULL;
+    bool is_answered = publish->qos > 0 || publish->is_marked;
+    if (is_answered) {
+        set_callbacks(client, tag, &options);
     }
     if (!client->is_v311 && publish->correlation_len > 0) {
         own = correlated(client, publish);
@@ -462,7 +472,7 @@ int mg_client_publish(struct mg_client *client,
     } else if (!client->is_v311 && publish->has_json_properties) {
         options.properties = client->json_properties;
     }
-    bool needs_options = publish->qos > 0 || options.properties.count > 0;
+    bool needs_options = is_answered || options.properties.count > 0;
     int rc = MQTTAsync_send(
         client->paho, publish->topic, (int)publish->len, publish->payload,
         publish->qos, publish->is_retained, needs_options ? &options : NULL);

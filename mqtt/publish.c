@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_MAX  512 /* retained topics at once */
-#define NEXT_MS    5   /* then let others in */
+#define BATCH_MAX  128 /* retained topics at once */
 #define BLOCKED_MS 100 /* the socket takes no more */
 
 /* @return code of the client; the slot is free again on failure */
@@ -71,7 +70,7 @@ static void publish_replies(struct mg_worker *w)
 
 /* @return MG_OK: sent or given up; else it must wait */
 static int publish_item(struct mg_worker *w,
-                        const struct mg_retained_item *item)
+                        const struct mg_retained_item *item, bool is_marked)
 {
     struct mg_client_publish publish = {.topic = item->topic,
                                         .payload = item->payload,
@@ -83,23 +82,27 @@ static int publish_item(struct mg_worker *w,
     } else if (item->qos > 0) {
         rc = publish_qos1(w, &publish, MG_SENT_RETAINED, (int64_t)item->index);
     } else {
+        publish.is_marked = is_marked;
         rc = mg_client_publish(w->session.client, &publish);
+        w->is_batch_out = is_marked && rc == MG_OK;
     }
     if (rc != MG_E_RANGE) {
         return rc;
     }
     if (mg_retained_complain(w->retained, item->index)) {
         mg_log(MG_LOG_WARN,
-               "%s cannot be published: larger than the broker "
-               "takes, or no topic",
+               "%s cannot be published: larger than the broker takes, or no "
+               "topic",
                item->topic);
     }
     return MG_OK;
 }
 
+/* A batch ends with a mark, and the next waits for it: no more than a batch
+ * ever waits behind a slow socket, newer values replace older ones here. */
 static void publish_retained(struct mg_worker *w)
 {
-    for (size_t i = 0; i < BATCH_MAX; i++) {
+    for (size_t i = 1; !w->is_batch_out; i++) {
         int max_qos = mg_window_has_room(&w->window) ? 1 : 0;
         if (!mg_retained_take(w->retained, max_qos, &w->item)) {
             /* What is left, if any, waits for room in the window: the next
@@ -108,15 +111,19 @@ static void publish_retained(struct mg_worker *w)
             w->is_syncing = w->is_syncing && w->is_retained_due;
             return;
         }
-        if (publish_item(w, &w->item) != MG_OK) {
+        bool is_last = !mg_retained_is_dirty(w->retained);
+        if (publish_item(w, &w->item, is_last || i >= BATCH_MAX) != MG_OK) {
             mg_retained_again(w->retained, w->item.index);
             w->is_retained_due = false;
             mg_worker_later(w, &w->batch, BLOCKED_MS);
             return;
         }
+        if (is_last) {
+            w->is_retained_due = false;
+            w->is_syncing = false;
+            return;
+        }
     }
-    w->is_retained_due = false;
-    mg_worker_later(w, &w->batch, NEXT_MS);
 }
 
 void mg_publish_all(struct mg_worker *worker)

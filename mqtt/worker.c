@@ -82,6 +82,7 @@ static void on_up(void *ctx, const struct mg_session_limits *limits,
     }
     mg_retained_again_all(w->retained);
     w->is_retained_due = true;
+    w->is_batch_out = false;
     w->is_syncing = true;
     w->n_connected++;
     (void)uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
@@ -121,6 +122,10 @@ static void on_retained_sent(struct mg_worker *w, size_t index, int code)
 static void on_sent(struct mg_worker *w, const struct mg_client_event *event)
 {
     struct mg_sent sent;
+    if (event->tag == MG_CLIENT_TAG_WRITTEN) {
+        w->is_batch_out = false;
+        return;
+    }
     if (!mg_window_release(&w->window, event->tag, &sent)) {
         return;
     }
@@ -309,7 +314,8 @@ static void begin_stop(struct mg_worker *w)
 
 static bool is_all_sent(const struct mg_worker *w)
 {
-    return w->window.n == 0 && w->drain.is_empty && !w->is_retained_due;
+    return w->window.n == 0 && w->drain.is_empty && !w->is_retained_due &&
+           !w->is_batch_out;
 }
 
 /* As soon as nothing is left to be done, without waiting for the timer. */

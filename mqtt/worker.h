@@ -58,7 +58,8 @@ struct mg_worker {
     uint32_t max_packet;
     uint64_t n_connected;
     bool is_retained_due;
-    bool is_syncing; /* the retained topics go before the first row */
+    bool is_batch_out; /* the last batch has not left for the socket yet */
+    bool is_syncing;   /* the retained topics go before the first row */
     bool is_stopping, is_offline_sent, is_finished;
     bool has_said_deaf; /* the broker refuses our subscription */
 };
