@@ -1,6 +1,7 @@
 /* metergate check: is this configuration right? */
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "cli/app.h"
 #include "cli/cli.h"
@@ -32,11 +33,23 @@ static int print_schema(void)
     return 0;
 }
 
+static void print_descriptors(const struct mg_setup *setup)
+{
+    struct rlimit limit;
+    size_t n = mg_setup_descriptors(setup);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && n > limit.rlim_max) {
+        (void)printf("  it needs %zu descriptors, but the hard limit here is "
+                     "%llu: raise LimitNOFILE= or `ulimit -Hn`\n",
+                     n, (unsigned long long)limit.rlim_max);
+    }
+}
+
 static void print_summary(const struct mg_setup *setup)
 {
     (void)printf("%s: gateway %s, %zu meters on %zu buses, %zu descriptors\n",
                  setup->file, setup->gateway, setup->n_meters, setup->n_buses,
                  mg_setup_descriptors(setup));
+    print_descriptors(setup);
     for (size_t i = 0; i < setup->n_buses && i < 20; i++) {
         uint32_t load = mg_setup_bus_load(setup, i);
         size_t n = 0;
