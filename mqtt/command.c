@@ -6,6 +6,8 @@
 
 #include "model/json.h"
 
+#define LEVELS_MAX 64U /* of an answer's topic; mosquitto takes 200 */
+
 /* What a message says besides its arguments. */
 struct envelope {
     char meter[MG_ID_MAX], verb[32];
@@ -78,21 +80,31 @@ static bool parse_topic(const char *base, const char *topic, size_t len,
 
 /* ---- Where the answer goes ---- */
 
-/* A topic that an answer may go to: no wildcard, no broker topic, and none of
- * our own command topics, where it would be taken for a command. */
+/* Answers go below BASE/reply/ or elsewhere, never to our own topics: whoever
+ * may only give commands could write readings there, or commands again. */
+static bool is_own_topic(const char *base, const char *topic, size_t len)
+{
+    const char *at = topic;
+    const char *end = topic + len;
+    return take_text(&at, end, base) && !take_text(&at, end, "reply/");
+}
+
+/* A topic that an answer may go to. Brokers end the connection for one with too
+ * many levels or with characters they do not like, so only ASCII is taken. */
 static bool is_answer_topic(const char *base, const char *topic, size_t len)
 {
+    size_t n_levels = 1;
     if (len == 0 || len >= MG_REPLY_TOPIC_MAX || topic[0] == '$') {
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)topic[i];
-        if (c < 0x20 || c == 0x7f || c == '+' || c == '#') {
+        char c = topic[i];
+        if (c < 0x20 || c > 0x7e || c == '+' || c == '#') {
             return false;
         }
+        n_levels += c == '/';
     }
-    struct envelope unused;
-    return !parse_topic(base, topic, len, &unused);
+    return n_levels <= LEVELS_MAX && !is_own_topic(base, topic, len);
 }
 
 static bool set_answer_topic(const struct mg_command_rules *rules,
@@ -100,9 +112,11 @@ static bool set_answer_topic(const struct mg_command_rules *rules,
                              struct mg_command_verdict *v)
 {
     if (!is_answer_topic(rules->base, topic, len)) {
-        return refuse(v, "malformed",
-                      "the answer topic is not one that may be published to "
-                      "(1 to 255 bytes, no wildcard, no $, no command topic)");
+        return refuse(
+            v, "malformed",
+            "the answer topic is not one that may be published to "
+            "(1 to 255 ASCII characters, no wildcard, no $, at most 64 "
+            "levels, no topic of the gateway but reply/...)");
     }
     memcpy(v->reply_to.topic, topic, len);
     v->reply_to.topic[len] = '\0';

@@ -273,8 +273,22 @@ static void test_response_topic(void **state)
     assert_taken(bed);
     set_response(bed, topic, 256);
     assert_answer_refused(bed);
-    static const char *const bad[] = {
-        "$SYS/x", "a/+/b", "a/#", "a\nb", BASE "m/cp1/cmd/a", BASE "cmd/b"};
+    memset(topic, '/', sizeof topic);
+    set_response(bed, topic, 63); /* 64 levels */
+    assert_taken(bed);
+    set_response(bed, topic, 64);
+    assert_answer_refused(bed);
+    static const char *const bad[] = {"$SYS/x",
+                                      "a/+/b",
+                                      "a/#",
+                                      "a\nb",
+                                      "a\xc2\x85",
+                                      "a\xef\xbf\xbf",
+                                      BASE "m/cp1/cmd/a",
+                                      BASE "cmd/b",
+                                      BASE "m/cp1/readings",
+                                      BASE "availability",
+                                      BASE "reply"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         set_response(bed, bad[i], strlen(bad[i]));
         assert_answer_refused(bed);
@@ -296,8 +310,9 @@ static void test_reply_to(void **state)
                 "{\"reply_to\":\"mg\\/v1/gw/reply/\\u0037\"}");
     assert_taken(bed);
     assert_string_equal(bed->verdict.reply_to.topic, BASE "reply/7");
-    static const char *const bad[] = {"$x", "a/+",       "#",
-                                      "",   "a\\u0000b", BASE "cmd/b"};
+    static const char *const bad[] = {"$x",         "a/+",       "#",
+                                      "",           "a\\u0000b", BASE "cmd/b",
+                                      BASE "event", "a\\u0085"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         (void)snprintf(payload, sizeof payload, "{\"reply_to\":\"%s\"}",
                        bad[i]);
