@@ -7,6 +7,7 @@
 
 #define MAINS_HZ     50
 #define VOLTAGE_MV   230000
+#define LOAD_MA      INT64_C(10000)
 #define FAILURES_MAX 40 /* said; more are only counted */
 
 static unsigned *failures(void)
@@ -85,8 +86,9 @@ void device_power_cycle(struct device *d)
     power_on(d);
 }
 
-/* One lane at 230 V, no current, no errors. */
-static void make_tick(const struct mg_frontend *f, struct mg_tick *ret)
+/* All lanes at 230 V with this current in phase, no errors. */
+static void make_tick(const struct mg_frontend *f, int64_t current_ma,
+                      struct mg_tick *ret)
 {
     uint64_t n = f->samples_per_tick;
     uint64_t rate_hz = f->rate_mhz / 1000;
@@ -94,6 +96,7 @@ static void make_tick(const struct mg_frontend *f, struct mg_tick *ret)
         n = rate_hz * f->half_periods / 2 / MAINS_HZ;
     }
     int64_t u = ((int64_t)VOLTAGE_MV << (f->bits - 1)) / f->full_scale_mv;
+    int64_t i = (current_ma << (f->bits - 1)) / f->full_scale_ma;
     uint64_t crossings = n * MAINS_HZ / rate_hz;
     memset(ret, 0, sizeof *ret);
     ret->n_samples = (uint32_t)n;
@@ -105,17 +108,29 @@ static void make_tick(const struct mg_frontend *f, struct mg_tick *ret)
     }
     for (unsigned lane = 0; lane < f->n_lanes; lane++) {
         ret->lane[lane].u2 = u * u * (int64_t)n;
+        ret->lane[lane].i2 = i * i * (int64_t)n;
+        ret->lane[lane].ui = u * i * (int64_t)n;
     }
 }
 
-void device_run(struct device *d, uint32_t ms)
+static void run(struct device *d, int64_t current_ma, uint32_t ms)
 {
     struct mg_tick tick;
-    make_tick(d->firmware->frontend, &tick);
+    make_tick(d->firmware->frontend, current_ma, &tick);
     for (uint64_t us = 0; us < ms * UINT64_C(1000); us += tick.elapsed_us) {
         d->firmware->tick(d->state, &tick);
     }
     d->utc_ms += ms;
+}
+
+void device_run(struct device *d, uint32_t ms)
+{
+    run(d, 0, ms);
+}
+
+void device_run_loaded(struct device *d, uint32_t ms)
+{
+    run(d, LOAD_MA, ms);
 }
 
 size_t device_ask(struct device *d, uint8_t unit, uint32_t baud,

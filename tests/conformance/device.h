@@ -35,6 +35,9 @@ void device_power_cycle(struct device *d);
 /** Let so much time go by at 230 V without load; whole ticks. */
 void device_run(struct device *d, uint32_t ms);
 
+/** The same with 10 A in phase on every lane. */
+void device_run_loaded(struct device *d, uint32_t ms);
+
 /** @return length of the answer; 0: silent */
 size_t device_ask(struct device *d, uint8_t unit, uint32_t baud,
                   const uint8_t *pdu, size_t len, uint8_t ret[MG_PDU_MAX]);
