@@ -66,8 +66,9 @@ enum loss {
     LOSS_ADMITTED, /* nothing that looks like an energy */
 };
 
-/* After an hour of load a copy that is older than a quarter of it is none. */
-#define LOAD_MS   3600000U
+/* After an hour and 100 s of load (no meter saves just then) a copy that is
+ * older than a quarter of it is none. */
+#define LOAD_MS   3700000U
 #define LOSS_PART 4
 
 static bool is_right(const struct mg_value *before,
