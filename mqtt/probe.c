@@ -174,7 +174,9 @@ static void names_of(X509 *cert, char *buf, size_t cap)
     }
     /* What the peer calls itself goes to a log. */
     for (char *c = buf; *c != '\0'; c++) {
-        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+        if (*c < ' ' || *c > '~') {
+            *c = '?';
+        }
     }
 }
 

@@ -14,8 +14,7 @@ struct entry {
     char *payload; /* owned */
     size_t len, cap;
     uint32_t next; /* of the dirty list */
-    int8_t qos;
-    bool is_dirty, is_said;
+    bool is_qos1, is_dirty, is_said;
 };
 
 struct mg_retained {
@@ -197,7 +196,7 @@ int mg_retained_set(struct mg_retained *table, const char *topic,
         rc = store(&table->entries[index], payload, len);
     }
     if (rc == MG_OK) {
-        table->entries[index].qos = qos > 0;
+        table->entries[index].is_qos1 = qos > 0;
         *ret_is_due = table->first == NONE;
         if (!table->entries[index].is_dirty) {
             append(table, index);
@@ -222,7 +221,7 @@ static bool copy_out(const struct mg_retained *t, const struct entry *e,
         memcpy(item->payload, e->payload, e->len);
     }
     item->len = e->len;
-    item->qos = e->qos;
+    item->qos = e->is_qos1 ? 1 : 0;
     memcpy(item->topic, t->prefix, t->prefix_len);
     memcpy(item->topic + t->prefix_len, e->topic, strlen(e->topic) + 1);
     return true;
@@ -235,7 +234,7 @@ bool mg_retained_take(struct mg_retained *table, int max_qos,
     (void)pthread_mutex_lock(&table->lock);
     if (table->first != NONE) {
         const struct entry *e = &table->entries[table->first];
-        if (e->qos <= max_qos && copy_out(table, e, item)) {
+        if ((!e->is_qos1 || max_qos > 0) && copy_out(table, e, item)) {
             item->index = table->first;
             drop_first(table);
             is_taken = true;

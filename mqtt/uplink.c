@@ -166,7 +166,7 @@ static int make_parts(struct mg_uplink *u, const struct mg_setup *setup,
 {
     struct mg_worker *w = &u->worker;
     set_topics(w, setup);
-    w->mqtt = &setup->mqtt;
+    w->mqtt = setup->mqtt;
     w->retained = mg_retained_create(w->base, TOPICS_MAX);
     w->replies = mg_replies_create();
     w->recent = make_recent(setup);

@@ -12,7 +12,7 @@
 #define BATCH_MS 50 /* changes of retained topics are sent together */
 #define TICK_MS  1000
 /* Nothing acknowledged for so many keep-alive times: the peer is gone. */
-#define DEAD_KEEPALIVES 2
+#define DEAD_KEEPALIVES 2U
 
 static struct mg_worker *worker_of(const void *handle)
 {
@@ -58,11 +58,11 @@ static void on_tick(uv_timer_t *timer)
 {
     struct mg_worker *w = worker_of(timer);
     uint64_t oldest_ms = mg_window_oldest_ms(&w->window);
-    uint64_t keepalive_s =
-        w->session.keepalive_s == 0 ? 60 : w->session.keepalive_s;
+    uint64_t keepalive_ms =
+        w->session.keepalive_s == 0 ? 60000 : w->session.keepalive_s * 1000ULL;
     uint64_t now_ms = uv_now(&w->loop);
     if (oldest_ms != UINT64_MAX && now_ms > oldest_ms &&
-        now_ms - oldest_ms > DEAD_KEEPALIVES * 1000 * keepalive_s) {
+        now_ms - oldest_ms > DEAD_KEEPALIVES * keepalive_ms) {
         mg_session_drop(&w->session, "nothing is acknowledged any more");
     }
 }
@@ -199,7 +199,7 @@ static void on_message(struct mg_worker *w,
     bool has_room = mg_delivery_has_room(w->delivery) && !w->is_stopping;
     /* A command that there is no room for may come again: not remembered. */
     struct mg_command_rules rules = {.base = w->base,
-                                     .max_bytes = w->mqtt->max_command_bytes,
+                                     .max_bytes = w->mqtt.max_command_bytes,
                                      .recent = has_room ? w->recent : NULL};
     mg_command_check(&rules, message, utc_ms(), &verdict);
     if (verdict.command != NULL && !has_room) {
@@ -324,13 +324,12 @@ static void advance_stop(struct mg_worker *w)
     if (!w->is_stopping || w->is_finished) {
         return;
     }
-    if (w->session.state != MG_SESSION_UP) {
+    bool is_offline_taken =
+        w->is_offline_sent && !mg_window_has(&w->window, MG_SENT_AVAILABILITY);
+    if (w->session.state != MG_SESSION_UP || is_offline_taken) {
         finish(w);
     } else if (!w->is_offline_sent && is_all_sent(w)) {
         on_stop_timer(&w->stop);
-    } else if (w->is_offline_sent &&
-               !mg_window_has(&w->window, MG_SENT_AVAILABILITY)) {
-        finish(w);
     }
 }
 
@@ -374,13 +373,13 @@ int mg_worker_init(struct mg_worker *worker, struct mg_store *store,
         return mg_err_errno(err, -rc, "uv_async_init");
     }
     (void)pthread_mutex_init(&w->lock, NULL); /* cannot fail on Linux */
-    uv_timer_t *timers[] = {&w->batch, &w->rows, &w->tick, &w->stop};
-    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
-        (void)uv_timer_init(&w->loop, timers[i]); /* cannot fail */
-        timers[i]->data = w;
+    uv_timer_t *timers[] = {&w->batch, &w->rows, &w->tick, &w->stop, NULL};
+    for (uv_timer_t **timer = timers; *timer != NULL; timer++) {
+        (void)uv_timer_init(&w->loop, *timer); /* cannot fail */
+        (*timer)->data = w;
     }
     w->wake.data = w;
-    (void)mg_session_init(&w->session, &w->loop, w->mqtt, w->availability,
+    (void)mg_session_init(&w->session, &w->loop, &w->mqtt, w->availability,
                           &session_events, wake_from_client, w);
     mg_drain_init(&w->drain, store, w->outbox, w->base, &drain_events, w);
     return MG_OK;

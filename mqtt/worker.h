@@ -29,8 +29,8 @@ enum mg_wake {
 
 struct mg_worker {
     /* Set before the thread starts. */
-    const struct mg_setup_mqtt *mqtt; /* borrowed */
-    char base[MG_BASE_MAX + 1];       /* "<root>/<gateway>/" */
+    struct mg_setup_mqtt mqtt;  /* a copy; what it points to is borrowed */
+    char base[MG_BASE_MAX + 1]; /* "<root>/<gateway>/" */
     char availability[MG_BASE_MAX + 16];
     char filters[MG_CLIENT_FILTERS][MG_BASE_MAX + 16];
     struct mg_delivery *delivery; /* borrowed, as the next four */

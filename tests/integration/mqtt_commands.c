@@ -146,7 +146,7 @@ static void test_refusals(void **state)
 static void test_megabyte(void **state)
 {
     struct bed *b = *state;
-    size_t len = 1000 * 1000;
+    size_t len = 1000000;
     char *big = malloc(len);
     assert_non_null(big);
     memset(big, '[', len);

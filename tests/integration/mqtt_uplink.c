@@ -40,6 +40,17 @@ static bool has_last(struct bed *bed, const void *arg)
     return m != NULL && strcmp(m->payload, want[1]) == 0;
 }
 
+static bool says(struct bed *bed, const void *arg)
+{
+    return strstr(bed->link, arg) != NULL;
+}
+
+static bool has_command(struct bed *bed, const void *arg)
+{
+    (void)arg;
+    return bed->n_commands > 0;
+}
+
 /* Mosquitto's Receive Maximum is 20: with more than that in the library it
  * would take 45 s. */
 static void test_backlog(void **state)
@@ -415,6 +426,64 @@ static void test_wrong_password(void **state)
     bed_wait(b, is_up, NULL);
 }
 
+/* ---- A broker that does not speak version 5 ---- */
+
+static pid_t start_old_broker(struct bed *b, const char *refusal_hex)
+{
+    char port[8];
+    char upstream[8];
+    b->setup.mqtt.port = free_port();
+    (void)snprintf(port, sizeof port, "%u", b->setup.mqtt.port);
+    (void)snprintf(upstream, sizeof upstream, "%u", b->broker.port);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)execl("/usr/bin/python3", "python3", MG_TEST_OLD_BROKER, port,
+                    upstream, refusal_hex, NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void check_old_broker(struct bed *b, const char *refusal_hex)
+{
+    pid_t pid = start_old_broker(b, refusal_hex);
+    bed_start_uplink(b);
+    /* At first it may be "connection refused": python needs its time. */
+    bed_wait(b, says, "it speaks MQTT 3.1.1 only; allow_v311");
+    bed_stop_uplink(b);
+    b->setup.mqtt.is_v311_allowed = true;
+    bed_append(b, "event", 1);
+    bed_start_uplink(b);
+    bed_wait(b, says, "with MQTT 3.1.1 only: messages that");
+    bed_wait(b, has_message, "event");
+    bed_wait(b, is_store_empty, NULL);
+    bed_publish(b, "m/cp1/cmd/relay", false, NULL, NULL, "{}", 2);
+    bed_wait(b, has_command, NULL);
+    bed_stop_uplink(b);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
+/* 3.1.1, 3.2: return code 1. 5.0, 3.2: reason code 0x84. */
+static void test_old_broker(void **state)
+{
+    struct bed *b = *state;
+    broker_start(&b->broker, ANYBODY);
+    bed_open_store(b);
+    bed_start_peer(b);
+    check_old_broker(b, "20020001");
+}
+
+static void test_refusing_broker(void **state)
+{
+    struct bed *b = *state;
+    broker_start(&b->broker, ANYBODY);
+    bed_open_store(b);
+    bed_start_peer(b);
+    check_old_broker(b, "2003008400");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -436,6 +505,8 @@ int main(void)
         TEST(test_server_keepalive),
         TEST(test_unreachable),
         TEST(test_wrong_password),
+        TEST(test_old_broker),
+        TEST(test_refusing_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

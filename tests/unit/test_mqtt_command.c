@@ -63,6 +63,7 @@ static void set_response(struct bed *bed, const char *topic, size_t len)
 static void check(struct bed *bed)
 {
     free(bed->verdict.command);
+    bed->verdict.command = NULL;
     mg_command_check(&bed->rules, bed->message, NOW_MS, &bed->verdict);
 }
 
