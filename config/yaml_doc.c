@@ -161,6 +161,12 @@ static void scan_event(struct scan *s, const yaml_event_t *event)
 
 static void init_parser(yaml_parser_t *parser, const char *text, size_t len)
 {
+    /* With a given encoding the parser does not look for the mark that some
+     * editors write before UTF-8. */
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
     yaml_parser_set_input_string(parser, (const unsigned char *)text, len);
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
 }

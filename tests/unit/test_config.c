@@ -324,6 +324,9 @@ static void test_short(void **state)
     assert_int_equal(s->simulation.turnaround_ms, 20);
     assert_true(s->simulation.is_paced);
     outcome_free(&o);
+    o = parse("\xef\xbb\xbf" HEAD BUS METER); /* a byte order mark */
+    assert_int_equal(o.code, MG_OK);
+    outcome_free(&o);
     o = parse(HEAD BUS METER "mqtt: {host: x}\n");
     assert_int_equal(o.code, MG_OK);
     assert_int_equal(o.setup->mqtt.port, 8883);
