@@ -168,7 +168,8 @@ static int lock_device(const struct tty *tty, struct port *p,
     if (flock(p->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK
                    ? mg_err_set(err, MG_E_BUSY,
-                                "%s: another process has locked the port",
+                                "%s: another process has locked the port, "
+                                "perhaps a running gateway",
                                 device)
                    : tty_error(tty, err, "lock");
     }

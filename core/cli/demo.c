@@ -186,7 +186,7 @@ int cli_demo(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 'f':
-            if (app_duration_ms(optarg, &for_ms) != MG_OK) {
+            if (app_duration_ms(optarg, &for_ms) != MG_OK || for_ms == 0) {
                 return cli_usage("demo", "--for takes e.g. 60s, not '%s'",
                                  optarg);
             }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "model/channel.h"
@@ -172,6 +173,7 @@ static int keep_one(struct app *app, void *ctx, struct mg_err *err)
 static int read_meter(struct reader *r, const char *file, const char *id,
                       bool is_simulated)
 {
+    mg_log_set_level(MG_LOG_ERROR); /* the reason is said once, below */
     struct app_options options = {.file = file,
                                   .is_simulated = is_simulated,
                                   .observer = &observer,

@@ -149,7 +149,8 @@ static int parse(int argc, char **argv, struct simulate *o)
             break;
         case 'p':
             if (parse_number(optarg, 65535, &n) != MG_OK || n < 1) {
-                return cli_usage("simulate", "--port-base takes 1..65535");
+                return cli_usage(
+                    "simulate", "--port-base takes 1..65535, not '%s'", optarg);
             }
             o->port_base = (uint16_t)n;
             break;
@@ -158,13 +159,16 @@ static int parse(int argc, char **argv, struct simulate *o)
             break;
         case 'f':
             if (parse_number(optarg, 10000, &n) != MG_OK) {
-                return cli_usage("simulate", "--faults takes 0..10000");
+                return cli_usage("simulate",
+                                 "--faults takes 0..10000, not '%s'", optarg);
             }
             spread_faults(n, &o->faults);
             break;
         case 't':
-            if (app_duration_ms(optarg, &o->for_ms) != MG_OK) {
-                return cli_usage("simulate", "--for takes e.g. 90s or 2h");
+            if (app_duration_ms(optarg, &o->for_ms) != MG_OK ||
+                o->for_ms == 0) {
+                return cli_usage(
+                    "simulate", "--for takes e.g. 90s or 2h, not '%s'", optarg);
             }
             break;
         case 'j':

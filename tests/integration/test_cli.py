@@ -10,7 +10,8 @@ class Cli(Depot):
     def test_usage(self):
         for args in ([], ["fly"], ["run"], ["run", "--bogus", "x"],
                      ["read", "x"], ["run", "--speed", "9", "x"],
-                     ["check", "a", "b"], ["simulate", "--port-base", "0", "x"]):
+                     ["check", "a", "b"], ["simulate", "--port-base", "0", "x"],
+                     ["simulate", "--for", "0", "x"], ["demo", "--for", "0"]):
             with self.subTest(args=args):
                 result = self.run_cli(*args)
                 self.assertEqual(result.returncode, 2, result.stderr)
@@ -117,7 +118,8 @@ meters:
         result = self.run_cli("read", path, "cp1")
         self.assertEqual(result.returncode, 1)
         self.assertIn(links + "/line1", result.stderr)
-        self.assertRegex(result.stderr, "in use|another")
+        self.assertRegex(result.stderr, "another process.*gateway")
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
 
     def test_second_gateway_on_the_same_state_is_refused(self):
         self.broker.start()
