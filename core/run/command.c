@@ -5,7 +5,8 @@
 #include "model/channel.h"
 #include "run/gateway_priv.h"
 
-#define MEMBERS_MAX 24
+#define MEMBERS_MAX      24
+#define MEMBERS_TEXT_MAX 256 /* a verb of 31 bytes, all of them escaped */
 
 /* Members that belong to the envelope, not to the command. */
 static bool is_envelope(const struct mg_json_member *member)
@@ -62,6 +63,16 @@ static void send_reply(struct mg_gateway *g, const struct mg_reply_to *to,
     }
 }
 
+/* Members of an event. A verb that was refused is anybody's text. */
+static void put_outcome(char ret[MEMBERS_TEXT_MAX], const char *verb,
+                        bool is_ok)
+{
+    struct mg_json j = mg_json_init(ret, MEMBERS_TEXT_MAX - 1);
+    mg_json_member_str(&j, "verb", verb);
+    mg_json_member_bool(&j, "ok", is_ok);
+    ret[j.len] = '\0';
+}
+
 static void refuse(struct mg_gateway *g, const struct mg_command *c,
                    const char *id, const struct mg_err *err)
 {
@@ -71,9 +82,8 @@ static void refuse(struct mg_gateway *g, const struct mg_command *c,
     put_error(&j, err->code, err->text);
     mg_json_close(&j, '}');
     send_reply(g, &c->reply_to, &j);
-    char members[96];
-    (void)snprintf(members, sizeof members, "\"verb\":\"%s\",\"ok\":false",
-                   c->verb);
+    char members[MEMBERS_TEXT_MAX];
+    put_outcome(members, c->verb, false);
     mg_event(g, find_meter(g, c->meter), MG_LOG_WARN, "command-refused",
              members, "command %s refused: %s", c->verb, err->text);
 }
@@ -239,6 +249,10 @@ static int admit(struct mg_gateway *g, const struct mg_command *c,
                  struct task **ret_task, struct mg_err *err)
 {
     struct meter *m = find_meter(g, c->meter);
+    if (!g->is_running) {
+        return mg_err_set(err, MG_E_STATE, "the gateway is %s",
+                          g->is_stopped ? "stopping" : "starting");
+    }
     if (m == NULL) {
         return mg_err_set(err, MG_E_NOTFOUND, "no meter %s here", c->meter);
     }
@@ -348,15 +362,11 @@ void mg_command_finish(struct task *t, int code, const char *reason)
     put_values(&j, t);
     mg_json_close(&j, '}');
     send_reply(g, &t->kept.reply_to, &j);
-    if (code == MG_OK && (t->procedure->flags & MG_PROC_NEW_EPOCH) != 0) {
-        m->is_clear_expected = true;
-    }
     if (code == MG_OK) {
         take_over_place(t);
     }
-    char members[96];
-    (void)snprintf(members, sizeof members, "\"verb\":\"%s\",\"ok\":%s",
-                   t->kept.verb, code == MG_OK ? "true" : "false");
+    char members[MEMBERS_TEXT_MAX];
+    put_outcome(members, t->kept.verb, code == MG_OK);
     mg_event(g, m, code == MG_OK ? MG_LOG_INFO : MG_LOG_WARN, "command",
              members, "command %s %s%s", t->kept.verb,
              code == MG_OK ? "carried out" : "failed: ", reason);

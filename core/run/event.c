@@ -83,6 +83,9 @@ void mg_event(struct mg_gateway *g, struct meter *m, enum mg_log_level level,
     char buf[EVENT_JSON_MAX];
     g->event_number++;
     size_t len = write_event(g, m, level, event, members, text, buf);
+    if (len == 0) {
+        return; /* cannot happen: the longest text fits */
+    }
     struct mg_store_row row = {.class_ = MG_ROW_EVENT,
                                .payload = buf,
                                .len = len,

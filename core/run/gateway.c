@@ -213,6 +213,7 @@ static void load_memory(struct mg_gateway *g)
         mg_sequence_load(&g->meters[i]);
         mg_procedure_load(&g->meters[i]);
     }
+    g->is_loaded = true;
     mg_event(g, NULL, MG_LOG_INFO, "started", NULL,
              "gateway %s: %zu meters on %zu lines", g->setup->gateway,
              g->n_meters, g->n_lines);
@@ -307,10 +308,7 @@ const struct mg_store_events *mg_gateway_store_events(void)
 
 static void sink_command(void *ctx, const struct mg_command *command)
 {
-    struct mg_gateway *g = ctx;
-    if (g->is_running) {
-        mg_command_receive(g, command);
-    }
+    mg_command_receive(ctx, command);
 }
 
 static void sink_link(void *ctx, bool is_up, const char *text)
@@ -319,7 +317,6 @@ static void sink_link(void *ctx, bool is_up, const char *text)
     uint64_t now_ms = mg_clock_now_ms(g->clock);
     uint64_t lasted_ms;
     uint32_t n_failures;
-    g->is_link_up = is_up;
     if (!is_up) {
         if (mg_complaint_fail(&g->link_complaint, now_ms)) {
             mg_log(MG_LOG_WARN,
@@ -341,9 +338,12 @@ static void sink_parked(void *ctx, const char *topic, int reason_code,
                         const char *reason)
 {
     struct mg_gateway *g = ctx;
-    char members[MG_STORE_TOPIC_MAX + 64];
-    (void)snprintf(members, sizeof members,
-                   "\"topic\":\"%s\",\"reason_code\":%d", topic, reason_code);
+    char members[6 * MG_STORE_TOPIC_MAX + 64];
+    struct mg_json j = mg_json_init(members, sizeof members - 1);
+    mg_json_key(&j, "topic");
+    mg_json_str(&j, topic, strnlen(topic, MG_STORE_TOPIC_MAX));
+    mg_json_member_int(&j, "reason_code", reason_code);
+    members[j.len] = '\0';
     mg_event(g, NULL, MG_LOG_ERROR, "row-parked", members,
              "the broker refuses %s: %s; the row is kept aside", topic, reason);
 }
@@ -366,23 +366,34 @@ const struct mg_sink_events *mg_gateway_sink_events(void)
 
 /* ---- Stopping ---- */
 
-void mg_gateway_stop(struct mg_gateway *g)
+/* No timer and no answer comes any more. */
+static void halt(struct mg_gateway *g)
 {
-    bool was_running = g->is_running;
     g->is_running = false;
     g->is_stopped = true;
     mg_timer_stop(&g->flush_timer);
-    for (size_t i = 0; i < g->n_meters; i++) {
+    for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
         mg_poller_stop(&g->meters[i]);
         mg_procedure_stop(&g->meters[i]);
     }
-    for (size_t i = 0; i < g->n_lines; i++) {
-        mg_modbus_destroy(g->lines[i].bus);
-        g->lines[i].bus = NULL;
+    for (size_t i = 0; g->lines != NULL && i < g->n_lines; i++) {
+        if (g->lines[i].bus != NULL) {
+            mg_modbus_destroy(g->lines[i].bus);
+            g->lines[i].bus = NULL;
+        }
     }
-    if (g->store == NULL || !was_running) {
+}
+
+void mg_gateway_stop(struct mg_gateway *g)
+{
+    for (size_t i = 0; i < g->n_meters; i++) {
+        mg_procedure_cancel(&g->meters[i]);
+    }
+    halt(g);
+    if (!g->is_loaded) {
         return;
     }
+    g->is_loaded = false;
     for (size_t i = 0; i < g->n_meters; i++) {
         struct meter *m = &g->meters[i];
         mg_pipeline_flush(m);
@@ -401,11 +412,7 @@ void mg_gateway_destroy(struct mg_gateway *g)
     if (g == NULL) {
         return;
     }
-    for (size_t i = 0; g->lines != NULL && i < g->n_lines; i++) {
-        if (g->lines[i].bus != NULL) {
-            mg_modbus_destroy(g->lines[i].bus);
-        }
-    }
+    halt(g);
     for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
         free(g->meters[i].live);
         free(g->meters[i].batch.buf);

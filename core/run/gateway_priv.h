@@ -11,8 +11,8 @@
 #include "run/plugins.h"
 
 #define READING_JSON_MAX 16384 /* a sample of 192 values takes 13.5 KB */
-#define EVENT_JSON_MAX   1024
-#define COMMAND_JSON_MAX 2048
+#define EVENT_JSON_MAX   4096  /* all of its texts escaped */
+#define COMMAND_JSON_MAX 4096
 /* Sequence numbers reserved on the disk ahead of the last stored reading; a
  * kill loses at most so many numbers, and the gap says so. */
 #define SEQ_AHEAD_MIN 60
@@ -106,17 +106,19 @@ struct meter {
     uint16_t block;
     unsigned n_blocks_ok, n_blocks_bad;
     unsigned n_silent[MG_N_GROUPS]; /* tries in a row */
-    char trouble[128];       /* first trouble of this poll */
-    struct mg_sample sample; /* being read */
-    struct mg_sample *live;  /* newest good live sample; owned, on demand */
+    char trouble[128];              /* first trouble of this poll */
+    struct mg_sample sample;        /* being read */
+    struct mg_sample *live; /* newest good live sample; owned, on demand */
 
     enum mg_meter_state state;
     char reason[128];
     unsigned n_failed, n_incomplete; /* polls in a row */
-    struct mg_complaint complaint, quality_complaint;
+    struct mg_complaint complaint, quality_complaint, check_complaint;
     struct mg_check_state check;
-    bool is_clear_expected;
+    bool is_clear_expected; /* a command that clears was sent since the last
+                             * counters */
     bool is_check_dirty;
+    uint64_t next_save_ns; /* of `check` */
     struct sequence seq;
     struct batch batch;
     uint64_t n_polls, n_good, n_missed;
@@ -138,7 +140,8 @@ struct mg_gateway {
     struct mg_timer flush_timer;
     uint64_t event_number;
     uint64_t last_ticket, durable_ticket; /* asked for; on the disk */
-    bool is_running, is_stopped, has_disk_trouble, is_link_up;
+    bool is_loaded; /* what is kept on the disk was read and reserved */
+    bool is_running, is_stopped, has_disk_trouble;
     uint64_t n_readings, n_unstored;
     struct mg_complaint disk_complaint, link_complaint;
     struct mg_latency latency;
@@ -154,6 +157,8 @@ void mg_poller_once(struct meter *meter);
 void mg_meter_answered(struct meter *meter, bool is_complete,
                        const char *reason);
 void mg_meter_failed(struct meter *meter, const char *reason);
+void mg_meter_retain(struct meter *meter, const char *leaf, const char *payload,
+                     size_t len, int qos); /* m/<meter>/<leaf> */
 void mg_meter_publish_info(struct meter *meter);
 void mg_meter_publish_availability(struct meter *meter);
 
@@ -175,6 +180,8 @@ void mg_event(struct mg_gateway *gateway, struct meter *meter,
               const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* meter_memory.c: what a meter keeps across restarts. */
+void mg_memory_key(const struct meter *meter, const char *kind,
+                   char ret_key[MG_STORE_KEY_MAX]);
 void mg_memory_load(struct meter *meter);
 void mg_memory_save_check(struct meter *meter);
 void mg_memory_save_place(struct meter *meter);
@@ -193,6 +200,11 @@ const struct mg_procedure *mg_procedure_find(const struct meter *meter,
                                              const char *verb);
 void mg_procedure_start(struct task *task, enum mg_step_event event);
 void mg_procedure_durable(struct mg_gateway *gateway, uint64_t ticket);
+/** A command that clears registers is going on. */
+bool mg_procedure_is_clearing(const struct meter *meter);
+/** Answer a command that has not had an effect yet: the gateway stops. */
+void mg_procedure_cancel(struct meter *meter);
+/** Nothing is sent any more. What had an effect is resumed after a start. */
 void mg_procedure_stop(struct meter *meter);
 void mg_procedure_load(struct meter *meter);
 

@@ -14,19 +14,19 @@ struct stored_check {
 };
 
 struct stored_place {
-    uint32_t configured_unit, unit, baud;
+    uint32_t configured_unit, configured_baud, unit, baud;
 };
 
-static void key_of(const char *kind, const struct meter *m,
-                   char key[MG_STORE_KEY_MAX])
+void mg_memory_key(const struct meter *m, const char *kind,
+                   char ret_key[MG_STORE_KEY_MAX])
 {
-    (void)snprintf(key, MG_STORE_KEY_MAX, "%s/%s", kind, m->setup->id);
+    (void)snprintf(ret_key, MG_STORE_KEY_MAX, "%s/%s", kind, m->setup->id);
 }
 
 static void load_check(struct meter *m)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of("check", m, key);
+    mg_memory_key(m, "check", key);
     struct stored_check stored;
     struct mg_err err;
     size_t len;
@@ -50,13 +50,14 @@ static void load_check(struct meter *m)
 static void load_place(struct meter *m)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of("place", m, key);
+    mg_memory_key(m, "place", key);
     struct stored_place place;
     struct mg_err err;
     size_t len;
     if (mg_store_get(m->gateway->store, key, &place, sizeof place, &len,
                      &err) != MG_OK ||
         len != sizeof place || place.configured_unit != m->setup->unit ||
+        place.configured_baud != m->line->setup->modbus.baud ||
         place.unit == 0 || place.unit > 247) {
         return; /* the configuration was changed since: it holds */
     }
@@ -82,7 +83,7 @@ void mg_memory_save_check(struct meter *m)
         return;
     }
     char key[MG_STORE_KEY_MAX];
-    key_of("check", m, key);
+    mg_memory_key(m, "check", key);
     struct stored_check stored;
     memset(&stored, 0, sizeof stored);
     stored.version = MEMORY_VERSION;
@@ -99,8 +100,9 @@ void mg_memory_save_place(struct meter *m)
         return;
     }
     char key[MG_STORE_KEY_MAX];
-    key_of("place", m, key);
-    struct stored_place place = {m->setup->unit, m->address, m->baud};
+    mg_memory_key(m, "place", key);
+    struct stored_place place = {m->setup->unit, m->line->setup->modbus.baud,
+                                 m->address, m->baud};
     uint64_t ticket;
     if (mg_store_put(m->gateway->store, key, &place, sizeof place, &ticket) !=
         MG_OK) {

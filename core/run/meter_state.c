@@ -27,16 +27,24 @@ static void tell_observer(struct meter *m)
     }
 }
 
-void mg_meter_publish_availability(struct meter *m)
+void mg_meter_retain(struct meter *m, const char *leaf, const char *payload,
+                     size_t len, int qos)
 {
-    struct mg_gateway *g = m->gateway;
-    if (g->sink == NULL || m->state == MG_METER_UNKNOWN) {
+    struct mg_sink *sink = m->gateway->sink;
+    if (sink == NULL) {
         return;
     }
     char topic[MG_STORE_TOPIC_MAX];
-    (void)snprintf(topic, sizeof topic, "m/%s/availability", m->setup->id);
-    const char *text = m->state == MG_METER_OFFLINE ? "offline" : "online";
-    (void)g->sink->ops->retain(g->sink, topic, text, strlen(text), 1);
+    (void)snprintf(topic, sizeof topic, "m/%s/%s", m->setup->id, leaf);
+    (void)sink->ops->retain(sink, topic, payload, len, qos);
+}
+
+void mg_meter_publish_availability(struct meter *m)
+{
+    if (m->state != MG_METER_UNKNOWN) {
+        const char *text = m->state == MG_METER_OFFLINE ? "offline" : "online";
+        mg_meter_retain(m, "availability", text, strlen(text), 1);
+    }
 }
 
 static void put_obis(const struct meter *m, struct mg_json *j)
@@ -58,14 +66,11 @@ static void put_obis(const struct meter *m, struct mg_json *j)
 
 void mg_meter_publish_info(struct meter *m)
 {
-    struct mg_gateway *g = m->gateway;
-    if (g->sink == NULL) {
+    if (m->gateway->sink == NULL) {
         return;
     }
     const struct mg_plugin *plugin = m->setup->plugin;
     char buf[READING_JSON_MAX];
-    char topic[MG_STORE_TOPIC_MAX];
-    (void)snprintf(topic, sizeof topic, "m/%s/info", m->setup->id);
     struct mg_json j = mg_json_init(buf, sizeof buf);
     mg_json_open(&j, '{');
     mg_json_member_str(&j, "meter", m->setup->id);
@@ -82,7 +87,7 @@ void mg_meter_publish_info(struct meter *m)
     put_obis(m, &j);
     mg_json_close(&j, '}');
     if (!j.failed) {
-        (void)g->sink->ops->retain(g->sink, topic, j.buf, j.len, 1);
+        mg_meter_retain(m, "info", j.buf, j.len, 1);
     }
 }
 

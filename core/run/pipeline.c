@@ -11,18 +11,9 @@
 /* A poll whose answers are further apart than this is no reading any more. */
 #define STALE_FLOOR_MS  10000U
 #define CLOCK_OFF_MAX_S 60
-
-static void retain(struct meter *m, const char *leaf, const char *payload,
-                   size_t len, int qos)
-{
-    struct mg_gateway *g = m->gateway;
-    if (g->sink == NULL) {
-        return;
-    }
-    char topic[MG_STORE_TOPIC_MAX];
-    (void)snprintf(topic, sizeof topic, "m/%s/%s", m->setup->id, leaf);
-    (void)g->sink->ops->retain(g->sink, topic, payload, len, qos);
-}
+/* Counters are kept now and then, so that after a kill a meter that was cleared
+ * or exchanged meanwhile does not pass for the same. */
+#define CHECK_SAVE_NS (900 * 1000000000ULL)
 
 static void batch_drop(struct meter *m)
 {
@@ -97,8 +88,11 @@ static void batch_add(struct meter *m, const struct mg_sample *sample,
     struct batch *b = &m->batch;
     if (!batch_reserve(b, len)) {
         mg_pipeline_flush(m);
-        if (!batch_reserve(b, len)) {
+        if (b->n > 0) {
             batch_drop(m);
+        }
+        if (!batch_reserve(b, len)) {
+            m->gateway->n_unstored++; /* out of memory */
             return;
         }
     }
@@ -147,10 +141,12 @@ static void say_finding(struct meter *m, const struct mg_check_report *r)
         mg_meter_publish_info(m);
         return;
     }
-    m->has_info = false; /* is it still the same meter? */
-    m->n_silent[MG_GROUP_INFO] = 0;
+    if (r->event != MG_CHECK_RANGE) {
+        m->has_info = false; /* is it still the same meter? */
+        m->n_silent[MG_GROUP_INFO] = 0;
+    }
     uint64_t now_ms = mg_clock_now_ms(m->gateway->clock);
-    if (!mg_complaint_fail(&m->quality_complaint, now_ms)) {
+    if (!mg_complaint_fail(&m->check_complaint, now_ms)) {
         return;
     }
     const char *what = r->event == MG_CHECK_COUNTER_DOWN ? "went down"
@@ -185,6 +181,16 @@ static bool has_good_counter(const struct mg_sample *s)
     return false;
 }
 
+static void save_check_now_and_then(struct meter *m)
+{
+    uint64_t now_ns = mg_clock_now_ns(m->gateway->clock);
+    m->is_check_dirty = true;
+    if (now_ns >= m->next_save_ns) {
+        mg_memory_save_check(m);
+        m->next_save_ns = m->is_check_dirty ? now_ns : now_ns + CHECK_SAVE_NS;
+    }
+}
+
 static void check_live(struct meter *m, struct mg_sample *s)
 {
     const struct mg_driver *driver = m->setup->plugin->driver;
@@ -192,13 +198,18 @@ static void check_live(struct meter *m, struct mg_sample *s)
                                      driver->max_current_ma, driver->n_phases};
     struct mg_check_report report = {0};
     mg_check_sample(&m->check, &limits, m->is_clear_expected, s, &report);
-    if (report.event == MG_CHECK_NEW_EPOCH || has_good_counter(s)) {
+    if (report.event == MG_CHECK_NEW_EPOCH ||
+        (has_good_counter(s) && !mg_procedure_is_clearing(m))) {
         m->is_clear_expected = false; /* this sample has shown it */
     }
-    m->is_check_dirty = true;
+    save_check_now_and_then(m);
     s->epoch = m->check.epoch;
     if (report.event != MG_CHECK_NOTHING) {
         say_finding(m, &report);
+    }
+    if (report.event == MG_CHECK_NOTHING ||
+        report.event == MG_CHECK_NEW_EPOCH) {
+        m->check_complaint = (struct mg_complaint){0};
     }
 }
 
@@ -233,7 +244,7 @@ static void publish_live(struct meter *m, struct mg_sample *s)
     if (len == 0) {
         return; /* cannot happen: a full sample fits */
     }
-    retain(m, "state", buf, len, 0);
+    mg_meter_retain(m, "state", buf, len, 0);
     if (g->store == NULL) {
         return;
     }
@@ -277,7 +288,7 @@ static void publish_slow(struct meter *m, struct mg_sample *s)
     char buf[READING_JSON_MAX];
     struct mg_json j = mg_json_init(buf, sizeof buf);
     if (n > 0 && mg_reading_json(s, m->gateway->epoch, &j) == MG_OK) {
-        retain(m, "settlement", j.buf, j.len, 1);
+        mg_meter_retain(m, "settlement", j.buf, j.len, 1);
     }
 }
 

@@ -26,11 +26,6 @@ static uint64_t in_ms(const struct task *t, uint32_t ms)
     return mg_clock_now_ns(gateway_of(t)->clock) + (uint64_t)ms * 1000000;
 }
 
-static void key_of(const struct meter *m, char key[MG_STORE_KEY_MAX])
-{
-    (void)snprintf(key, MG_STORE_KEY_MAX, "task/%s", m->setup->id);
-}
-
 static void woke(struct mg_timer *timer)
 {
     struct task *t =
@@ -56,7 +51,7 @@ static void finish(struct task *t, int code, const char *reason)
     t->ticket = 0;
     if (t->is_stored && gateway_of(t)->store != NULL) {
         char key[MG_STORE_KEY_MAX];
-        key_of(t->meter, key);
+        mg_memory_key(t->meter, "task", key);
         uint64_t ticket;
         /* If it cannot be deleted, a restart resumes and finds it done. */
         (void)mg_store_put(gateway_of(t)->store, key, "", 0, &ticket);
@@ -70,16 +65,19 @@ static void deadline(struct mg_timer *timer)
 {
     struct task *t =
         (struct task *)((char *)timer - offsetof(struct task, deadline));
-    if (t->is_canceled) {
-        if (!t->is_in_flight) {
-            finish(t, MG_E_TIMEOUT, "gave up: the meter never came to rest");
-            return;
-        }
-    }
-    t->is_canceled = true;
-    mg_timer_start(gateway_of(t)->clock, &t->deadline, in_ms(t, TASK_CANCEL_MS),
-                   deadline);
-    if (!t->is_in_flight && t->ticket == 0) {
+    if (t->is_in_flight) {
+        /* What was asked is answered, or timed out, before. */
+        mg_timer_start(gateway_of(t)->clock, timer, in_ms(t, BUSY_RETRY_MS),
+                       deadline);
+    } else if (t->ticket != 0) {
+        finish(t, MG_E_TIMEOUT,
+               "not carried out: its state could not be stored in time");
+    } else if (t->is_canceled) {
+        finish(t, MG_E_TIMEOUT, "gave up: the meter never came to rest");
+    } else {
+        t->is_canceled = true;
+        mg_timer_start(gateway_of(t)->clock, timer, in_ms(t, TASK_CANCEL_MS),
+                       deadline);
         mg_timer_stop(&t->wait);
         run_step(t, MG_STEP_CANCEL, NULL);
     }
@@ -136,7 +134,7 @@ static void send_now(struct task *t)
 static void send_after_commit(struct task *t)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of(t->meter, key);
+    mg_memory_key(t->meter, "task", key);
     if (mg_store_put(gateway_of(t)->store, key, &t->kept, sizeof t->kept,
                      &t->ticket) != MG_OK) {
         t->ticket = 0;
@@ -170,6 +168,10 @@ static void collect_values(struct task *t)
 
 static void act(struct task *t)
 {
+    if (t->out.action == MG_STEP_SEND && t->out.has_effect &&
+        (t->procedure->flags & MG_PROC_NEW_EPOCH) != 0) {
+        t->meter->is_clear_expected = true;
+    }
     switch (t->out.action) {
     case MG_STEP_SEND:
         if (t->out.pdu_len == 0 || t->out.pdu_len > MG_PDU_MAX) {
@@ -258,18 +260,33 @@ void mg_procedure_start(struct task *t, enum mg_step_event event)
     run_step(t, event, NULL);
 }
 
+bool mg_procedure_is_clearing(const struct meter *m)
+{
+    return m->task != NULL && m->task->procedure != NULL &&
+           (m->task->procedure->flags & MG_PROC_NEW_EPOCH) != 0;
+}
+
+void mg_procedure_cancel(struct meter *m)
+{
+    struct task *t = m->task;
+    if (t != NULL && t->procedure != NULL && !t->is_stored) {
+        finish(t, MG_E_CANCELED, "the gateway stops; nothing was changed");
+    }
+}
+
 void mg_procedure_stop(struct meter *m)
 {
     if (m->task != NULL) {
         mg_timer_stop(&m->task->wait);
         mg_timer_stop(&m->task->deadline);
+        m->task->ticket = 0; /* what becomes durable now is not sent */
     }
 }
 
 void mg_procedure_load(struct meter *m)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of(m, key);
+    mg_memory_key(m, "task", key);
     struct task_kept kept;
     struct mg_err err;
     size_t len;
@@ -289,6 +306,7 @@ void mg_procedure_load(struct meter *m)
     t->procedure = p;
     t->is_stored = true;
     t->must_resume = true;
+    m->is_clear_expected = mg_procedure_is_clearing(m);
     mg_log(MG_LOG_WARN,
            "%s: the command %s was interrupted; it is looked "
            "after when the meter answers",

@@ -13,11 +13,6 @@ struct stored_sequence {
     uint64_t stored, reserved;
 };
 
-static void key_of(const struct meter *m, char key[MG_STORE_KEY_MAX])
-{
-    (void)snprintf(key, MG_STORE_KEY_MAX, "seq/%s", m->setup->id);
-}
-
 static uint64_t ahead(const struct meter *m)
 {
     uint64_t n = 3ULL * m->gateway->setup->outbox.max_readings;
@@ -27,7 +22,7 @@ static uint64_t ahead(const struct meter *m)
 static void put(struct meter *m, uint64_t stored, uint64_t reserved)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of(m, key);
+    mg_memory_key(m, "seq", key);
     struct stored_sequence value = {stored, reserved};
     uint64_t ticket;
     if (mg_store_put(m->gateway->store, key, &value, sizeof value, &ticket) ==
@@ -56,7 +51,7 @@ static void say_lost(struct meter *m, const struct stored_sequence *value)
 void mg_sequence_load(struct meter *m)
 {
     char key[MG_STORE_KEY_MAX];
-    key_of(m, key);
+    mg_memory_key(m, "seq", key);
     struct stored_sequence value = {0, 0};
     struct mg_err err;
     size_t len;
@@ -90,9 +85,10 @@ void mg_sequence_stored(struct meter *m)
     put(m, m->batch.last_seq, m->seq.last + ahead(m));
 }
 
+/* What the store did not take is said at the next start. */
 void mg_sequence_clean(struct meter *m)
 {
-    put(m, m->seq.last, m->seq.last);
+    put(m, m->batch.n == 0 ? m->seq.last : m->seq.stored, m->seq.last);
 }
 
 void mg_sequence_durable(struct mg_gateway *g, uint64_t ticket)
