@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sim/rng.h"
+
 #define FIRST_SERIAL 26000001U
 #define NV_MAX       65536U
 /* A meter lives so long before it is served: in its first moments it measures
@@ -23,14 +25,8 @@ struct mg_simulation {
     struct mg_sim_device **devices; /* borrowed from the lines */
 };
 
-/* Different streams for each meter and line of one seed (splitmix64). */
-static uint64_t mix_seed(uint64_t seed, uint64_t index)
-{
-    uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15ULL;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-}
+/* Different streams for each meter and line of one seed. */
+enum { SALT_METER = 1, SALT_LINE };
 
 /* The angle of a power factor; rounded to 0.01 degree, so the last digits of
  * the C library's acos do not matter. */
@@ -110,8 +106,9 @@ static void save_nv(struct mg_simulation *s, size_t meter)
 
 /* ---- Making ---- */
 
-static void make_line_settings(const struct mg_simulation *s, size_t bus,
-                               struct mg_sim_line_settings *ret)
+static int make_line_settings(const struct mg_simulation *s, size_t bus,
+                              struct mg_sim_line_settings *ret,
+                              struct mg_err *err)
 {
     const struct mg_setup_bus *b = &s->setup->buses[bus];
     static const enum mg_sim_framing framings[] = {
@@ -124,15 +121,24 @@ static void make_line_settings(const struct mg_simulation *s, size_t bus,
         .is_paced = s->setup->simulation.is_paced,
         .turnaround_ms = s->setup->simulation.turnaround_ms,
         .host = "127.0.0.1",
-        .seed = mix_seed(s->setup->simulation.seed, 1000000 + bus),
+        .seed = mg_sim_hash3(s->setup->simulation.seed, SALT_LINE, bus),
         .faults = s->settings.faults};
     if (s->settings.port_base != 0) {
+        if (bus > 65535U - s->settings.port_base) {
+            return mg_err_set(err, MG_E_RANGE, "its port would be above 65535");
+        }
         ret->port = (uint16_t)(s->settings.port_base + bus);
     }
     if (s->settings.link_dir != NULL) {
-        (void)snprintf(ret->link, sizeof ret->link, "%s/%s",
-                       s->settings.link_dir, b->id);
+        int n = snprintf(ret->link, sizeof ret->link, "%s/%s",
+                         s->settings.link_dir, b->id);
+        if (n < 0 || (size_t)n >= sizeof ret->link) {
+            return mg_err_set(err, MG_E_NOSPC,
+                              "the path of its link is longer than %zu bytes",
+                              sizeof ret->link - 1);
+        }
     }
+    return MG_OK;
 }
 
 static int make_device(struct mg_simulation *s, size_t meter,
@@ -144,7 +150,7 @@ static int make_device(struct mg_simulation *s, size_t meter,
         return mg_err_set(err, MG_E_NOSUP, "%s: %s has no simulated meter",
                           m->id, m->plugin->model);
     }
-    uint64_t seed = mix_seed(s->setup->simulation.seed, meter);
+    uint64_t seed = mg_sim_hash3(s->setup->simulation.seed, SALT_METER, meter);
     struct mg_sim_profile profile;
     make_profile(&m->load, seed, &profile);
     struct mg_sim_device *d = mg_sim_device_create(
@@ -172,9 +178,10 @@ static int make_all(struct mg_simulation *s, struct mg_err *err)
 {
     for (size_t i = 0; i < s->setup->n_buses; i++) {
         struct mg_sim_line_settings settings;
-        make_line_settings(s, i, &settings);
-        s->lines[i] = mg_sim_line_create(s->settings.loop, s->settings.clock,
-                                         &settings, err);
+        if (make_line_settings(s, i, &settings, err) == MG_OK) {
+            s->lines[i] = mg_sim_line_create(s->settings.loop,
+                                             s->settings.clock, &settings, err);
+        }
         if (s->lines[i] == NULL) {
             mg_err_prefix(err, "bus %s", s->setup->buses[i].id);
             return err->code;
@@ -262,7 +269,7 @@ struct mg_sim_device *mg_simulation_device(struct mg_simulation *s,
 int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address)
 {
     if (bus->modbus.framing == MG_MODBUS_RTU) {
-        if (strlen(address) >= sizeof bus->tty.device) {
+        if (address[0] == '\0' || strlen(address) >= sizeof bus->tty.device) {
             return MG_E_PROTO;
         }
         (void)snprintf(bus->tty.device, sizeof bus->tty.device, "%s", address);
@@ -271,13 +278,13 @@ int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address)
         return MG_OK;
     }
     const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof bus->host) {
+    if (colon == NULL || colon == address ||
+        (size_t)(colon - address) >= sizeof bus->host) {
         return MG_E_PROTO;
     }
-    char *end;
-    errno = 0;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (errno != 0 || *end != '\0' || port == 0 || port > 65535) {
+    size_t n_digits = strspn(colon + 1, "0123456789");
+    unsigned long port = strtoul(colon + 1, NULL, 10); /* huge: ULONG_MAX */
+    if (colon[1 + n_digits] != '\0' || port == 0 || port > 65535) {
         return MG_E_PROTO;
     }
     (void)snprintf(bus->host, sizeof bus->host, "%.*s", (int)(colon - address),
