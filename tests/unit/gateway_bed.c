@@ -712,7 +712,7 @@ void bed_assert_text(const char *json, const char *key, const char *expected)
 
 static void check_event(const struct mg_store_row *row, int64_t *last_seq)
 {
-    char json[2048];
+    char json[BED_EVENT_MAX];
     assert_true(row->len > 0 && row->len < sizeof json);
     (void)snprintf(json, sizeof json, "%.*s", (int)row->len, row->payload);
     int64_t seq = bed_int(json, "seq");
@@ -736,7 +736,7 @@ unsigned bed_n_events(struct gateway_bed *bed, const char *name)
             continue;
         }
         check_event(&row, &last_seq);
-        char json[2048];
+        char json[BED_EVENT_MAX];
         (void)snprintf(json, sizeof json, "%.*s", (int)row.len, row.payload);
         bed_text(json, "event", text, sizeof text);
         if (strcmp(text, name) == 0) {

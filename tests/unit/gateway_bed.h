@@ -19,6 +19,7 @@
 #define BED_RULES     4
 #define BED_TOPICS    64
 #define BED_REPLIES   16
+#define BED_EVENT_MAX 4096
 #define BED_UTC_MS    INT64_C(1740916800000) /* 2025-03-02 12:00 UTC */
 #define BED_MS        UINT64_C(1000000)
 
@@ -133,7 +134,7 @@ struct gateway_bed {
     struct bed_sample samples[BED_METERS][MG_N_GROUPS];
     enum mg_meter_state states[BED_METERS];
     unsigned n_states[BED_METERS];
-    char event[2048]; /* the last that bed_n_events has found */
+    char event[BED_EVENT_MAX]; /* the last that bed_n_events has found */
 };
 
 /** Meters m0, m1, ... on bus b0, units 1, 2, ...; 1 s, 9600 baud, store. */
