@@ -28,6 +28,12 @@ static const char *group_text(uint8_t group)
     return group < MG_N_GROUPS ? texts[group] : "?";
 }
 
+static const char *kind_text(enum mg_kind kind)
+{
+    static const char *const texts[] = {"counter", "amount", "gauge", "state"};
+    return texts[kind];
+}
+
 static const char *type_text(enum mg_option_type type)
 {
     static const char *const texts[] = {"bool", "int", "enum", "text"};
@@ -103,7 +109,8 @@ static void print_row(const struct mg_point *row)
     char obis[MG_OBIS_MAX] = "?";
     (void)mg_channel_key(row->channel, key);
     (void)mg_channel_obis(row->channel, obis);
-    (void)printf("    %-36s %-14s FC%02u %04XH %-5s", key, obis, row->function,
+    (void)printf("    %-36s %-14s %-8s FC%02u %04XH %-5s", key, obis,
+                 kind_text(mg_channel_kind(row->channel)), row->function,
                  row->address, group_text(row->group));
     if (row->n_periods > 1) {
         (void)printf(" and %u more periods", row->n_periods - 1U);
@@ -181,6 +188,8 @@ static void put_channel(struct mg_json *j, const struct mg_point *row,
     mg_json_open(j, '{');
     mg_json_member_str(j, "key", key);
     mg_json_member_str(j, "obis", obis);
+    mg_json_member_str(j, "unit", mg_unit_suffix(mg_channel_unit(channel)));
+    mg_json_member_str(j, "kind", kind_text(mg_channel_kind(channel)));
     mg_json_member_str(j, "group", group_text(row->group));
     mg_json_member_int(j, "function", row->function);
     mg_json_member_int(j, "address", row->address + period * row->stride);

@@ -36,6 +36,10 @@ class Cli(Depot):
         keys = [c["key"] for c in kpm31["channels"]]
         self.assertEqual(len(keys), len(set(keys)))
         self.assertIn("energy_active_t4_m12_wh", keys)
+        kinds = {c["key"]: (c["unit"], c["kind"]) for c in kpm31["channels"]}
+        self.assertEqual(kinds["energy_active_import_wh"], ("wh", "counter"))
+        self.assertEqual(kinds["energy_active_t4_m12_wh"], ("wh", "amount"))
+        self.assertEqual(kinds["voltage_v"], ("v", "gauge"))
         self.assertIn("1-0:15.8.0", [c["obis"] for c in kpm31["channels"]])
         self.assertEqual(self.run_cli("models", "abc").returncode, 1)
 
