@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -74,11 +75,20 @@ static int write_config(const char *directory, uint16_t port, char *path,
 
 /* The child: it ends with us even when we are killed, and not by Ctrl-C before
  * the last messages were sent. */
-static void become_mosquitto(const char *config, pid_t parent)
+static void become_mosquitto(const char *directory, const char *config,
+                             pid_t parent)
 {
     static const char *const programs[] = {
         "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "mosquitto"};
     (void)setpgid(0, 0);
+    /* What it says before it has read where to log. */
+    char log[512];
+    (void)snprintf(log, sizeof log, "%s/" LOG_FILE, directory);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd >= 0 &&
+        (dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)) {
+        _exit(NOT_FOUND);
+    }
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() != parent) {
         _exit(NOT_FOUND); /* the parent died before it could be watched */
     }
@@ -88,12 +98,13 @@ static void become_mosquitto(const char *config, pid_t parent)
     _exit(NOT_FOUND);
 }
 
-static int spawn(struct broker *b, const char *config, struct mg_err *err)
+static int spawn(struct broker *b, const char *directory, const char *config,
+                 struct mg_err *err)
 {
     pid_t parent = getpid();
     b->pid = fork();
     if (b->pid == 0) {
-        become_mosquitto(config, parent);
+        become_mosquitto(directory, config, parent);
     }
     return b->pid > 0 ? MG_OK : mg_err_errno(err, errno, "mosquitto");
 }
@@ -124,7 +135,7 @@ int broker_start(struct broker *b, const char *directory, struct mg_err *err)
     }
     int rc = write_config(directory, b->port, config, sizeof config, err);
     if (rc == MG_OK) {
-        rc = spawn(b, config, err);
+        rc = spawn(b, directory, config, err);
     }
     for (int i = 0; rc == MG_OK && !accepts(b->port); i++) {
         static const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};

@@ -1,9 +1,11 @@
 /* metergate: the composition root's front door. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_command commands[] = {
     {"run", "read the meters of a configuration and publish them", cli_run},
@@ -37,8 +39,32 @@ int cli_usage(const char *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
+/* A file that is opened later must not become what we print to: log lines would
+ * go into the database. */
+static void fill_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd); /* nothing was written */
+    }
+}
+
+/* Output that was lost, on a full disk for one, is no success. */
+static int finish(int exit_code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        (void)fprintf(stderr, "metergate: the output could not be written\n");
+        return exit_code == 0 ? 1 : exit_code;
+    }
+    return exit_code;
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_streams();
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;
@@ -53,7 +79,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].main(argc - 1, argv + 1);
+            return finish(commands[i].main(argc - 1, argv + 1));
         }
     }
     (void)fprintf(stderr,

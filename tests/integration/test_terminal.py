@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -116,6 +117,7 @@ class Terminal(unittest.TestCase):
     def test_every_window(self):
         wait_for("table", lambda: "mosquitto connected" in self.read() and
                  "10/10" in self.read())
+        self.assertNotIn("Warning", self.output, "mosquitto's, for root")
         text = self.draw(24, 79)
         self.assertEqual(len([x for x in text if x.startswith("metergate")]), 1)
         self.assertEqual(len([x for x in text if x.startswith("cp")]), 10)
@@ -144,6 +146,10 @@ class Terminal(unittest.TestCase):
         wait_for("table", lambda: "10/10" in self.read())
         children = self.children()
         self.assertEqual(len(children), 2, "mosquitto and simulate")
+        folder = re.search(r"/tmp/metergate-demo-\w+", "".join(
+            open(f"/proc/{x}/cmdline", encoding="utf-8").read()
+            for x in children)).group()
+        self.addCleanup(shutil.rmtree, folder)
         self.process.kill()
         self.process.wait()
         for pid in children:

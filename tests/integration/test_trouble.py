@@ -2,10 +2,11 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import unittest
 
-from depot import Depot, wait_for
+from depot import METERGATE, Depot, wait_for
 
 ONE_TCP_METER = """\
 gateway:
@@ -70,6 +71,27 @@ class Trouble(Depot):
         lines = [x for x in program.output().splitlines() if "line gw1" in x]
         self.assertEqual(len(lines), 1, program.output())
         self.assertIn("closed by the other side", lines[0])
+
+    def test_closed_standard_streams(self):
+        """Files get no number that the program prints to."""
+        path = self.write_config()
+        shell = '"$0" "$@" <&- >&- 2>&-'
+        result = subprocess.run(
+            ["sh", "-c", shell, METERGATE, "run", "--simulate", "--for", "2s",
+             path], check=False, timeout=60)
+        self.assertEqual(result.returncode, 0)
+        state = os.path.join(self.directory, "state/simulated/metergate.db")
+        with open(state, "rb") as f:
+            data = f.read()
+        self.assertTrue(data.startswith(b"SQLite format 3"))
+        self.assertNotIn(b"info  gateway", data)
+
+    def test_output_that_is_lost(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([METERGATE, "models"], stdout=full,
+                                    stderr=subprocess.PIPE, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"could not be written", result.stderr)
 
     def test_state_dir(self):
         file = os.path.join(self.directory, "file")
