@@ -5,6 +5,7 @@
 #include "model/channel.h"
 #include "run/gateway_priv.h"
 
+#define REFUSALS_MAX     20U /* reported within a minute */
 #define MEMBERS_MAX      24
 #define MEMBERS_TEXT_MAX 256 /* a verb of 31 bytes, all of them escaped */
 
@@ -73,6 +74,27 @@ static void put_outcome(char ret[MEMBERS_TEXT_MAX], const char *verb,
     ret[j.len] = '\0';
 }
 
+/* A storm of them must not fill the log and the outbox. */
+bool mg_refusal_is_reported(struct mg_gateway *g)
+{
+    uint64_t now_ms = mg_clock_now_ms(g->clock);
+    if (g->refusals.n == 0 || now_ms - g->refusals.since_ms >= 60000) {
+        g->refusals.since_ms = now_ms;
+        g->refusals.n = 0;
+    }
+    if (g->refusals.n > REFUSALS_MAX) {
+        return false;
+    }
+    if (g->refusals.n++ < REFUSALS_MAX) {
+        return true;
+    }
+    mg_event(g, NULL, MG_LOG_WARN, "commands-refused", NULL,
+             "more than %u commands were refused within a minute; those that "
+             "follow in it are not reported",
+             REFUSALS_MAX);
+    return false;
+}
+
 static void refuse(struct mg_gateway *g, const struct mg_command *c,
                    const char *id, const struct mg_err *err)
 {
@@ -82,6 +104,9 @@ static void refuse(struct mg_gateway *g, const struct mg_command *c,
     put_error(&j, err->code, err->text);
     mg_json_close(&j, '}');
     send_reply(g, &c->reply_to, &j);
+    if (!mg_refusal_is_reported(g)) {
+        return;
+    }
     char members[MEMBERS_TEXT_MAX];
     put_outcome(members, c->verb, false);
     mg_event(g, find_meter(g, c->meter), MG_LOG_WARN, "command-refused",
@@ -252,6 +277,10 @@ static int admit(struct mg_gateway *g, const struct mg_command *c,
     if (!g->is_running) {
         return mg_err_set(err, MG_E_STATE, "the gateway is %s",
                           g->is_stopped ? "stopping" : "starting");
+    }
+    if (c->meter[0] == '\0') {
+        return mg_err_set(err, MG_E_NOSUP, "the gateway has no command %s",
+                          c->verb);
     }
     if (m == NULL) {
         return mg_err_set(err, MG_E_NOTFOUND, "no meter %s here", c->meter);

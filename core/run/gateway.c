@@ -351,8 +351,10 @@ static void sink_parked(void *ctx, const char *topic, int reason_code,
 static void sink_refused(void *ctx, const char *topic, const char *reason)
 {
     struct mg_gateway *g = ctx;
-    mg_event(g, NULL, MG_LOG_WARN, "command-refused", NULL,
-             "command on %s refused: %s", topic, reason);
+    if (mg_refusal_is_reported(g)) {
+        mg_event(g, NULL, MG_LOG_WARN, "command-refused", NULL,
+                 "command on %s refused: %s", topic, reason);
+    }
 }
 
 const struct mg_sink_events *mg_gateway_sink_events(void)

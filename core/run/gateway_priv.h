@@ -144,6 +144,10 @@ struct mg_gateway {
     bool is_running, is_stopped, has_disk_trouble;
     uint64_t n_readings, n_unstored;
     struct mg_complaint disk_complaint, link_complaint;
+    struct {
+        uint64_t since_ms;
+        unsigned n;
+    } refusals; /* of this minute */
     struct mg_latency latency;
     char epoch[17];
 };
@@ -189,7 +193,9 @@ void mg_memory_save_place(struct meter *meter);
 /* event.c */
 void mg_event_load(struct mg_gateway *gateway);
 
-/* command.c: commands from the sink, and their answers. */
+/* command.c: commands from the sink, and their answers. Refused ones are
+ * always answered, but not always reported: see mg_refusal_is_reported. */
+bool mg_refusal_is_reported(struct mg_gateway *gateway);
 void mg_command_receive(struct mg_gateway *gateway,
                         const struct mg_command *command);
 void mg_command_finish(struct task *task, int code, const char *reason);

@@ -18,7 +18,7 @@
 #define BED_REGISTERS 0x200
 #define BED_RULES     4
 #define BED_TOPICS    64
-#define BED_REPLIES   16
+#define BED_REPLIES   64
 #define BED_EVENT_MAX 4096
 #define BED_UTC_MS    INT64_C(1740916800000) /* 2025-03-02 12:00 UTC */
 #define BED_MS        UINT64_C(1000000)

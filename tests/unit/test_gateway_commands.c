@@ -72,6 +72,7 @@ static void test_refusals(void **state)
 {
     (void)state;
     static const struct refusal refusals[] = {
+        {"", "restart", "{}", "not-supported", "gateway has no command"},
         {"m9", "relay", "{\"closed\":true}", "not-found", "no meter m9"},
         {"m0", "explode", "{}", "not-supported", "has no command explode"},
         {"m0", "set-clock", "{}", "denied", "`allow`"},
@@ -93,6 +94,24 @@ static void test_refusals(void **state)
         check_refused(bed, &refusals[i]);
     }
     assert_int_equal(bed->fakes[0].n_writes + bed->fakes[0].n_coil_writes, 0);
+    done_with(bed);
+}
+
+static void test_storm_of_refusals(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = running_bed(1);
+    size_t n = bed->n_replies;
+    for (unsigned i = 0; i < 25; i++) {
+        bed_command(bed, "m0", "explode", "{}");
+    }
+    assert_int_equal(bed->n_replies, n + 25);
+    assert_int_equal(bed_n_events(bed, "command-refused"), 20);
+    assert_int_equal(bed_n_events(bed, "commands-refused"), 1);
+    bed_pass(bed, 60000);
+    bed_command(bed, "m0", "explode", "{}");
+    assert_int_equal(bed_n_events(bed, "command-refused"), 21);
+    assert_int_equal(bed_n_events(bed, "commands-refused"), 1);
     done_with(bed);
 }
 
@@ -717,6 +736,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_storm_of_refusals),
         cmocka_unit_test(test_relay_needs_the_variant),
         cmocka_unit_test(test_speed_behind_a_gateway),
         cmocka_unit_test(test_busy),
