@@ -174,8 +174,8 @@ static void act(struct task *t)
     }
     switch (t->out.action) {
     case MG_STEP_SEND:
-        if (t->out.pdu_len == 0 || t->out.pdu_len > MG_PDU_MAX) {
-            finish(t, MG_E_INVAL, "the driver made an empty request");
+        if (t->out.pdu_len > MG_PDU_MAX) {
+            finish(t, MG_E_INVAL, "the driver made a request too long");
         } else if (t->out.has_effect && gateway_of(t)->store != NULL) {
             send_after_commit(t);
         } else {
