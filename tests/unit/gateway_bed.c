@@ -257,11 +257,27 @@ static void peer(void *ctx, struct mg_transport *transport, const uint8_t *data,
     }
 }
 
+static struct bed_line *line_of(struct mg_transport *transport)
+{
+    struct gateway_bed *bed = running;
+    size_t i = 0;
+    while (i < BED_BUSES - 1 && bed->lines[i].transport != transport) {
+        i++;
+    }
+    return &bed->lines[i];
+}
+
+static int set_baud(struct mg_transport *transport, uint32_t baud,
+                    struct mg_err *err)
+{
+    (void)err;
+    line_of(transport)->baud = baud;
+    return MG_OK;
+}
+
 static int open_transport(struct mg_transport *transport, struct mg_err *err)
 {
-    const struct bed_line *line =
-        (const struct bed_line *)((const char *)transport->ops -
-                                  offsetof(struct bed_line, ops));
+    const struct bed_line *line = line_of(transport);
     return line->bed->line_is_away
                ? mg_err_set(err, MG_E_IO, "the line is away")
                : line->open(transport, err);
@@ -281,6 +297,8 @@ static struct mg_transport *open_line(void *ctx, size_t bus)
     line->ops = *line->transport->ops;
     line->open = line->ops.open;
     line->ops.open = open_transport;
+    line->ops.set_baud = set_baud;
+    line->baud = 0;
     line->transport->ops = &line->ops;
     return line->transport;
 }

@@ -85,6 +85,7 @@ struct bed_line {
     struct mg_transport *transport;
     struct mg_transport_ops ops; /* of a line that can be away */
     int (*open)(struct mg_transport *transport, struct mg_err *err);
+    uint32_t baud; /* last set; 0 = never */
     struct mg_timer timer;
     uint8_t answer[300];
     size_t answer_len;

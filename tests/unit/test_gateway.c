@@ -205,16 +205,6 @@ static void test_set_baud(void **state)
     bed_pass(&s->bed, 5000);
     assert_in_range(n_read_in_10_s(s), 4, 5);
     end(s);
-    /* Another speed, and another meter in its place that has it. */
-    char path[200];
-    (void)snprintf(path, sizeof path, "%s/m0.nv", s->keep_dir);
-    assert_int_equal(unlink(path), 0);
-    s->bed.buses[0].modbus.baud = 2400;
-    s->bed.buses[0].tty.serial.baud = 2400;
-    begin(s);
-    bed_pass(&s->bed, 5000);
-    assert_in_range(n_read_in_10_s(s), 3, 5);
-    end(s);
     done_with(s);
 }
 

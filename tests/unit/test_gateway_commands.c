@@ -468,18 +468,22 @@ static void step_wait(void *state, const struct mg_step_in *in,
     step_endless(out, true);
 }
 
-/* Sends and waits in turn; says what it was told at last. */
+/* Sends and waits in turn until it is told to stop, which must not be while the
+ * meter is being asked. */
 static void step_cancelable(void *state, const struct mg_step_in *in,
                             struct mg_step_out *out)
 {
-    uint8_t *n = state;
+    uint8_t *is_asking = state;
     if (in->event == MG_STEP_CANCEL) {
         out->action = MG_STEP_FAIL;
         out->code = MG_E_CANCELED;
-        (void)snprintf(out->reason, sizeof out->reason, "was told to stop");
+        (void)snprintf(out->reason, sizeof out->reason, "%s",
+                       *is_asking ? "told too early" : "was told to stop");
         return;
     }
-    step_endless(out, in->event == MG_STEP_REPLY && ++*n % 2 == 0);
+    *is_asking = in->event != MG_STEP_REPLY;
+    step_endless(out, in->event == MG_STEP_REPLY);
+    out->wait_ms = 60;
 }
 
 static void step_loop(void *state, const struct mg_step_in *in,
@@ -489,6 +493,15 @@ static void step_loop(void *state, const struct mg_step_in *in,
     (void)in;
     out->action = MG_STEP_SEND;
     step_endless(out, false);
+}
+
+static void step_too_long(void *state, const struct mg_step_in *in,
+                          struct mg_step_out *out)
+{
+    (void)state;
+    (void)in;
+    out->action = MG_STEP_SEND;
+    out->pdu_len = sizeof out->pdu + 1;
 }
 
 static void step_empty(void *state, const struct mg_step_in *in,
@@ -557,10 +570,10 @@ static void test_deadline(void **state)
 static void test_cancel_at_the_deadline(void **state)
 {
     (void)state;
-    for (uint32_t delay_ms = 0; delay_ms < 400; delay_ms += 100) {
+    for (uint32_t delay_ms = 200; delay_ms < 440; delay_ms += 60) {
         struct driver driver;
         struct gateway_bed *bed = bed_with(&driver, step_cancelable);
-        bed->fakes[0].delay_ms = 20 + delay_ms;
+        bed->fakes[0].delay_ms = delay_ms;
         bed_command(bed, "m0", "bad", "{}");
         bed_pass(bed, 59000);
         assert_int_equal(bed->n_replies, 0);
@@ -589,6 +602,10 @@ static void test_requests_that_are_none(void **state)
     (void)state;
     struct driver driver;
     struct gateway_bed *bed = bed_with(&driver, step_empty);
+    bed_command(bed, "m0", "bad", "{}");
+    bed_assert_text(last_reply(bed), "error", "invalid");
+    done_with(bed);
+    bed = bed_with(&driver, step_too_long);
     bed_command(bed, "m0", "bad", "{}");
     bed_assert_text(last_reply(bed), "error", "invalid");
     done_with(bed);
@@ -732,6 +749,30 @@ static void test_set_address_of_a_stranger(void **state)
     done_with(bed);
 }
 
+/* The speed of the meter holds as long as the configured one is the same. */
+static void test_set_baud(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = running_bed(1);
+    assert_int_equal(bed->lines[0].baud, 0);
+    bed_command(bed, "m0", "set-baud", "{\"baud\":\"4800\"}");
+    bed_pass(bed, 10000);
+    bed_assert_text(last_reply(bed), "ok", "true");
+    assert_int_equal(bed_int(last_reply(bed), "baud"), 4800);
+    assert_int_equal(bed->lines[0].baud, 4800);
+    assert_int_equal(bed_n_events(bed, "meter-moved"), 1);
+    bed_kill(bed);
+    bed_run(bed);
+    bed_pass(bed, 5000);
+    assert_int_equal(bed->lines[0].baud, 4800);
+    bed_stop(bed);
+    bed->buses[0].modbus.baud = 2400;
+    bed_run(bed);
+    bed_pass(bed, 5000);
+    assert_int_equal(bed->lines[0].baud, 0);
+    done_with(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -763,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_killed_after_a_clear),
         cmocka_unit_test(test_set_address),
         cmocka_unit_test(test_set_address_of_a_stranger),
+        cmocka_unit_test(test_set_baud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -403,6 +403,30 @@ static void test_info_after_a_lost_line(void **state)
     done_with(bed);
 }
 
+static void unplug(struct gateway_bed *bed, size_t meter, const uint8_t *pdu,
+                   size_t len)
+{
+    (void)meter;
+    (void)len;
+    if (pdu[0] == 3 && pdu[2] == REG_SERIAL && bed->n_asked++ < 2) {
+        mg_transport_memory_cut(bed->lines[0].transport, "unplugged");
+    }
+}
+
+/* Nor does a line that goes away while it is asked. */
+static void test_line_lost_in_the_middle(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = new_bed(1);
+    bed->asked = unplug;
+    bed->meters[0].interval_ms = 5000; /* the line is back by then */
+    bed_run(bed);
+    bed_pass(bed, 14500);
+    assert_int_equal(bed->n_asked, 3);
+    assert_int_equal(bed->samples[0][MG_GROUP_INFO].n, 1);
+    done_with(bed);
+}
+
 /* ---- Time stamps and missing values ---- */
 
 /* The voltage tells when its answer left the meter. */
@@ -521,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_never_there),
         cmocka_unit_test(test_lost_line),
         cmocka_unit_test(test_info_after_a_lost_line),
+        cmocka_unit_test(test_line_lost_in_the_middle),
         cmocka_unit_test(test_time_stamp_is_the_first_answer),
         cmocka_unit_test(test_partial_poll),
         cmocka_unit_test(test_refused_block),
