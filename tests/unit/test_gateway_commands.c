@@ -501,7 +501,7 @@ static void step_too_long(void *state, const struct mg_step_in *in,
     (void)state;
     (void)in;
     out->action = MG_STEP_SEND;
-    out->pdu_len = sizeof out->pdu + 1;
+    out->pdu_len = 1 << 20;
 }
 
 static void step_empty(void *state, const struct mg_step_in *in,
