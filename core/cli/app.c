@@ -203,6 +203,7 @@ static int make_gateway(struct app *app, const struct app_options *o,
                                            .line = o->is_virtual ? memory_line
                                                                  : NULL,
                                            .is_manual = !o->has_store,
+                                           .is_simulated = o->is_simulated,
                                            .observer = o->observer,
                                            .ctx = o->observer_ctx};
     if (o->is_virtual) {

@@ -231,6 +231,7 @@ static void publish_info(struct mg_gateway *g)
     mg_json_member_time(&j, "started", mg_clock_utc_ms(g->clock));
     mg_json_member_int(&j, "meters", (int64_t)g->n_meters);
     mg_json_member_int(&j, "lines", (int64_t)g->n_lines);
+    mg_json_member_bool(&j, "simulated", g->settings.is_simulated);
     mg_json_close(&j, '}');
     (void)g->sink->ops->retain(g->sink, "info", j.buf, j.len, 1);
     for (size_t i = 0; i < g->n_meters; i++) {

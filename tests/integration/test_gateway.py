@@ -57,6 +57,7 @@ class Gateway(Depot):
         self.assertEqual(info["model"], "kpm31")
         self.assertEqual(info["obis"]["energy_active_import_wh"], "1-0:1.8.0")
         self.assertEqual(listener.wait("info")["meters"], 4)
+        self.assertIs(listener.wait("info")["simulated"], True)
         self.assertTrue(listener.wait("event",
                                       lambda p: p["event"] == "started"))
         code, seconds = gateway.stop()
