@@ -46,7 +46,8 @@ struct mg_modbus_unit; /* one address on it */
 struct mg_modbus_result {
     int code;             /* MG_OK, MG_E_EXCEPTION, MG_E_TIMEOUT, MG_E_IO (bus
                            * lost), MG_E_CANCELED (bus closing) */
-    uint8_t exception;    /* MG_E_EXCEPTION */
+    uint8_t exception;    /* MG_E_EXCEPTION; MG_E_TIMEOUT: 10 or 11 when a
+                           * gateway before the meter said so, else 0 */
     const uint8_t *pdu;   /* MG_OK: borrowed for the call; function code and
                            * data; length, counts and echoes checked */
     size_t pdu_len;       /* 0 after a broadcast, which nobody answers */

@@ -83,13 +83,16 @@ static bool try_again(struct mg_modbus_unit *unit,
     return true;
 }
 
-static void missed(struct mg_modbus *bus, struct mg_modbus_request *request)
+static void missed(struct mg_modbus *bus, struct mg_modbus_request *request,
+                   uint8_t exception)
 {
+    struct mg_modbus_result result = {.code = MG_E_TIMEOUT,
+                                      .exception = exception};
     struct mg_modbus_unit *unit = bus->unit;
     mg_modbus_unit_missed(unit, bus->address,
                           mg_modbus_timeout_ms(unit, request));
     unit->n_busy = 0;
-    mg_modbus_report(request, MG_E_TIMEOUT);
+    request->done(request, &result);
     if (mg_modbus_unit_is_dead(unit) && bus->state != BUS_GONE) {
         mg_modbus_unit_fail_all(unit, MG_E_TIMEOUT);
     }
@@ -105,7 +108,7 @@ void mg_modbus_out_of_step(struct mg_modbus *bus, const struct mg_err *err)
         return;
     }
     if (bus->current != NULL) {
-        missed(bus, end_exchange(bus, mg_clock_now_ns(bus->clock)));
+        missed(bus, end_exchange(bus, mg_clock_now_ns(bus->clock)), 0);
     }
     if (bus->state != BUS_GONE) {
         mg_modbus_reconnect(bus);
@@ -119,7 +122,7 @@ void mg_modbus_refused(struct mg_modbus *bus, uint8_t exception)
     line_works(bus);
     bus->stats.n_exceptions++;
     if (exception == EX_NO_PATH || exception == EX_NO_ANSWER) {
-        missed(bus, request);
+        missed(bus, request, exception);
         return;
     }
     mg_modbus_unit_alive(bus->unit);
@@ -160,7 +163,7 @@ void mg_modbus_timed_out(struct mg_modbus *bus)
         bus->drain_end_ns = now_ns + DRAIN_MAX_NS;
         mg_modbus_set_timer(bus, now_ns + mg_modbus_drain_ns(bus));
     }
-    missed(bus, request);
+    missed(bus, request, 0);
     if (bus->state != BUS_GONE && is_line_dead(bus)) {
         mg_modbus_reconnect(bus);
     }

@@ -188,6 +188,22 @@ static void take_exception(struct meter *m, uint8_t exception)
     note_trouble(m, text);
 }
 
+static void note_failure(struct meter *m, const struct mg_modbus_result *r)
+{
+    char text[96];
+    if (r->code != MG_E_TIMEOUT) {
+        note_trouble(m, m->line->reason);
+    } else if (r->exception == 0) {
+        note_trouble(m, "no answer in time");
+    } else {
+        (void)snprintf(text, sizeof text,
+                       "the gateway before the meter gets no answer from it "
+                       "(exception %u)",
+                       r->exception);
+        note_trouble(m, text);
+    }
+}
+
 static void note_latency(struct meter *m, const struct mg_modbus_result *r)
 {
     if (m->group == MG_GROUP_LIVE && m->sample.mono_ns == 0 &&
@@ -218,8 +234,7 @@ static void answered(struct mg_modbus_request *request,
     } else if (result->code == MG_E_EXCEPTION) {
         take_exception(m, result->exception);
     } else {
-        note_trouble(m, result->code == MG_E_TIMEOUT ? "no answer in time"
-                                                     : m->line->reason);
+        note_failure(m, result);
         give_up(m);
         return;
     }
