@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "sim/rng.h"
 
 #define FIRST_SERIAL 26000001U
@@ -72,8 +73,12 @@ static void load_nv(struct mg_simulation *s, size_t meter)
     if (file == NULL) {
         return; /* a new meter */
     }
-    if (fread(image, 1, sizeof image, file) == len) {
-        (void)mg_sim_device_load_nv(s->devices[meter], image, len);
+    if (fread(image, 1, sizeof image, file) != len ||
+        mg_sim_device_load_nv(s->devices[meter], image, len) != MG_OK) {
+        mg_log(MG_LOG_WARN,
+               "%s is no memory of this meter model; the meter starts anew "
+               "and replaces it",
+               path);
     }
     (void)fclose(file); /* only read */
 }
@@ -201,8 +206,14 @@ static int prepare_keep_dir(struct mg_simulation *s, struct mg_err *err)
     if (s->settings.keep_dir == NULL) {
         return MG_OK;
     }
+    struct stat st;
     if (mkdir(s->settings.keep_dir, 0777) != 0 && errno != EEXIST) {
-        return mg_err_errno(err, errno, "%s", s->settings.keep_dir);
+        return mg_err_errno(err, errno, "cannot make the directory %s",
+                            s->settings.keep_dir);
+    }
+    if (stat(s->settings.keep_dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return mg_err_set(err, MG_E_INVAL, "%s is not a directory",
+                          s->settings.keep_dir);
     }
     s->keep_dir = strdup(s->settings.keep_dir);
     return s->keep_dir == NULL ? mg_err_set(err, MG_E_NOMEM, "out of memory")

@@ -3,7 +3,7 @@ import json
 import os
 import unittest
 
-from depot import SOURCE, Depot
+from depot import SOURCE, Depot, free_port
 
 
 class Cli(Depot):
@@ -138,6 +138,33 @@ meters:
         result = self.run_cli("read", self.write_config(), "cp1")
         self.assertEqual(result.returncode, 1)
         self.assertIn("/dev/ttyUSB77", result.stderr)
+
+    def test_wrong_unit_behind_a_gateway(self):
+        port = free_port()
+        text = self.config.replace("192.0.2.10", "127.0.0.1").replace(
+            "port: 502", f"port: {port}").replace("192.0.2.11", "127.0.0.1")
+        # gw1 is the second bus
+        path = self.write_config(text)
+        simulate = self.start("simulate", "--port-base", str(port - 1), path)
+        simulate.wait_output("Ctrl-C")
+        self.assertEqual(self.run_cli("read", path, "cp3").returncode, 0)
+        path = self.write_config(text.replace("unit: 2", "unit: 77"), "w.yaml")
+        result = self.run_cli("read", path, "cp3")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("exception 11", result.stderr)
+
+    def test_keep_needs_a_directory(self):
+        path = self.write_config()
+        result = self.run_cli("simulate", "--keep", path, "--for", "1s", path)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("is not a directory", result.stderr)
+        keep = os.path.join(self.directory, "keep")
+        os.mkdir(keep)
+        with open(os.path.join(keep, "cp1.nv"), "wb") as f:
+            f.write(b"rubbish")
+        result = self.run_cli("simulate", "--keep", keep, "--for", "1s", path)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("cp1.nv is no memory", result.stderr)
 
     def test_demo(self):
         demo = os.path.join(SOURCE, "config/examples/demo.yaml")
