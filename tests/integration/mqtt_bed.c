@@ -129,8 +129,18 @@ static void close_any(uv_handle_t *handle, void *arg)
     }
 }
 
+void bed_kill_child(struct bed *bed)
+{
+    if (bed->child > 0) {
+        (void)kill(bed->child, SIGKILL);
+        (void)waitpid(bed->child, NULL, 0);
+        bed->child = 0;
+    }
+}
+
 void bed_destroy(struct bed *bed)
 {
+    bed_kill_child(bed);
     if (bed->sink != NULL) {
         bed_stop_uplink(bed);
     }

@@ -29,6 +29,7 @@ struct bed {
     struct mg_setup setup;
     struct mg_store *store;
     struct mg_sink *sink;
+    pid_t child; /* of the test; killed at its end; 0: none */
     /* the peer */
     pid_t peer;
     int to_peer, from_peer;
@@ -50,6 +51,7 @@ struct bed {
 /** A broker's directory and a setup that fits; nothing is started. */
 struct bed *bed_create(void);
 void bed_destroy(struct bed *bed); /* ends all */
+void bed_kill_child(struct bed *bed);
 
 void bed_open_store(struct bed *bed);
 void bed_close_store(struct bed *bed);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mqtt_bed.h"
@@ -350,9 +349,9 @@ static void test_will(void **state)
 {
     struct bed *b = *state;
     broker_start(&b->broker, ANYBODY);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
+    b->child = fork();
+    assert_true(b->child >= 0);
+    if (b->child == 0) {
         bed_open_store(b);
         bed_start_uplink(b);
         (void)uv_run(&b->loop, UV_RUN_DEFAULT);
@@ -360,8 +359,7 @@ static void test_will(void **state)
     }
     bed_start_peer(b);
     bed_wait(b, has_last, ((const char *const[]){"availability", "online"}));
-    (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
+    bed_kill_child(b);
     bed_wait(b, has_last, ((const char *const[]){"availability", "offline"}));
 }
 
@@ -430,26 +428,25 @@ static void test_wrong_password(void **state)
 
 /* ---- A broker that does not speak version 5 ---- */
 
-static pid_t start_old_broker(struct bed *b, const char *refusal_hex)
+static void start_old_broker(struct bed *b, const char *refusal_hex)
 {
     char port[8];
     char upstream[8];
     b->setup.mqtt.port = free_port();
     (void)snprintf(port, sizeof port, "%u", b->setup.mqtt.port);
     (void)snprintf(upstream, sizeof upstream, "%u", b->broker.port);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
+    b->child = fork();
+    assert_true(b->child >= 0);
+    if (b->child == 0) {
         (void)execl("/usr/bin/python3", "python3", MG_TEST_OLD_BROKER, port,
                     upstream, refusal_hex, NULL);
         _exit(127);
     }
-    return pid;
 }
 
 static void check_old_broker(struct bed *b, const char *refusal_hex)
 {
-    pid_t pid = start_old_broker(b, refusal_hex);
+    start_old_broker(b, refusal_hex);
     bed_start_uplink(b);
     /* At first it may be "connection refused": python needs its time. */
     bed_wait(b, says, "it speaks MQTT 3.1.1 only; allow_v311");
@@ -462,9 +459,6 @@ static void check_old_broker(struct bed *b, const char *refusal_hex)
     bed_wait(b, is_store_empty, NULL);
     bed_publish(b, "m/cp1/cmd/relay", false, NULL, NULL, "{}", 2);
     bed_wait(b, has_command, NULL);
-    bed_stop_uplink(b);
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
 }
 
 /* 3.1.1, 3.2: return code 1. 5.0, 3.2: reason code 0x84. */
