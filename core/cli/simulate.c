@@ -128,6 +128,48 @@ static void spread_faults(long per_10000, struct mg_sim_faults *f)
     *f = (struct mg_sim_faults){each, each, each, each, each, each, each, each};
 }
 
+/* @return 0 or the exit code */
+static int take_option(int c, struct simulate *o)
+{
+    long n;
+    switch (c) {
+    case 'l':
+        o->link_dir = optarg;
+        return 0;
+    case 'p':
+        if (parse_number(optarg, 65535, &n) != MG_OK || n < 1) {
+            return cli_usage("simulate", "--port-base takes 1..65535, not '%s'",
+                             optarg);
+        }
+        o->port_base = (uint16_t)n;
+        return 0;
+    case 'k':
+        o->keep_dir = optarg;
+        return 0;
+    case 'f':
+        if (parse_number(optarg, 10000, &n) != MG_OK) {
+            return cli_usage("simulate", "--faults takes 0..10000, not '%s'",
+                             optarg);
+        }
+        spread_faults(n, &o->faults);
+        return 0;
+    case 't':
+        if (app_duration_ms(optarg, &o->for_ms) != MG_OK || o->for_ms == 0) {
+            return cli_usage("simulate", "--for takes e.g. 90s or 2h, not '%s'",
+                             optarg);
+        }
+        return 0;
+    case 'j':
+        o->is_json = true;
+        return 0;
+    case 'c':
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* best effort */
+        return 0;
+    default:
+        return EXIT_USAGE;
+    }
+}
+
 static int parse(int argc, char **argv, struct simulate *o)
 {
     static const struct option options[] = {
@@ -141,47 +183,14 @@ static int parse(int argc, char **argv, struct simulate *o)
         {"help", no_argument, NULL, 'h'},
         {0}};
     int c;
-    long n;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case 'l':
-            o->link_dir = optarg;
-            break;
-        case 'p':
-            if (parse_number(optarg, 65535, &n) != MG_OK || n < 1) {
-                return cli_usage(
-                    "simulate", "--port-base takes 1..65535, not '%s'", optarg);
-            }
-            o->port_base = (uint16_t)n;
-            break;
-        case 'k':
-            o->keep_dir = optarg;
-            break;
-        case 'f':
-            if (parse_number(optarg, 10000, &n) != MG_OK) {
-                return cli_usage("simulate",
-                                 "--faults takes 0..10000, not '%s'", optarg);
-            }
-            spread_faults(n, &o->faults);
-            break;
-        case 't':
-            if (app_duration_ms(optarg, &o->for_ms) != MG_OK ||
-                o->for_ms == 0) {
-                return cli_usage(
-                    "simulate", "--for takes e.g. 90s or 2h, not '%s'", optarg);
-            }
-            break;
-        case 'j':
-            o->is_json = true;
-            break;
-        case 'c':
-            (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* best effort */
-            break;
-        case 'h':
+        if (c == 'h') {
             help();
             exit(0);
-        default:
-            return EXIT_USAGE;
+        }
+        int rc = take_option(c, o);
+        if (rc != 0) {
+            return rc;
         }
     }
     if (optind + 1 != argc) {

@@ -110,7 +110,9 @@ static void write_members(const struct mg_sample *sample, const char *epoch,
     if (sample->seq != 0) {
         member_uint(j, "seq", sample->seq);
     }
-    mg_json_member_str(j, "epoch", epoch);
+    if (epoch[0] != '\0') {
+        mg_json_member_str(j, "epoch", epoch);
+    }
     member_uint(j, "reg_epoch", sample->epoch);
     mg_json_member_str(j, "quality", quality_of(sample, n_good));
     for (size_t i = 0; i < sample->n_values; i++) {

@@ -10,7 +10,8 @@
 /** Write one reading as a flat JSON object:
  *  - ts (RFC 3339), ts_ms, clk ("U", "I", "S" or "R"; "U" when not known), seq
  *    (unless 0: not numbered),
- *    epoch (the store's), reg_epoch (the sample's register epoch),
+ *    epoch (the store's, unless empty), reg_epoch (the sample's register
+ * epoch),
  *  - quality: "good" when all values are, "bad" when none is, else "partial",
  *  - each GOOD value under the key of its channel, numbers as exact decimals
  *    with the digits that the register resolves, switches as booleans, texts as

@@ -123,7 +123,7 @@ def measure(n, seconds, directory, model):
                "p50_ms": last["latency_p50_us"] / 1000,
                "p99_ms": last["latency_p99_us"] / 1000,
                "outbox_rows": last["outbox_rows"],
-               "cpu_s_by_thread": {k: round(v, 2)
+               "cpu_s_by_thread": {k: round(v, 3)
                                    for k, v in per_thread.items()}}
     finally:
         gateway.send_signal(signal.SIGTERM)
