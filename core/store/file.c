@@ -14,7 +14,7 @@
 
 #define APPLICATION_ID 0x6d677374 /* "mgst", in the header of the file */
 #define SCHEMA_VERSION 1
-#define BUSY_MS        500
+#define BUSY_MS        150
 #define PAGE_BYTES     4096
 #define GROW_BYTES     (1024 * 1024) /* the file grows in such steps */
 
