@@ -6,13 +6,14 @@
 #include "commands.h"
 #include "metergate/bytes.h"
 
-#define CLOCK            0x0023
-#define SECONDS_PER_DAY  86400
-#define GOOD_MS          2000 /* after setting */
-#define GOOD_ALREADY_MS  1000 /* not worth a write */
-#define DAYS_TO_2000     10957
-#define DAYS_PER_4_YEARS 1461 /* every fourth year is a leap year until 2099   \
-                               */
+#define CLOCK           0x0023
+#define SECONDS_PER_DAY 86400
+#define GOOD_MS         2000 /* after setting */
+#define GOOD_ALREADY_MS 1000 /* not worth a write */
+#define DAYS_TO_2000    10957
+#define DAYS_PER_4_YEARS                                                       \
+    1461 /* every fourth year is a leap year until 2099                        \
+          */
 
 static const uint16_t DAYS_BEFORE_MONTH[] = {0,   31,  59,  90,  120, 151, 181,
                                              212, 243, 273, 304, 334, 365};

@@ -52,9 +52,9 @@ struct state {
 static void power_on(void *p, const struct mg_fw_env *env)
 {
     /* 230 V, 10 A, 2300 W, 0 var, 2300 VA, 1, 50 Hz, 100 kWh, 0, 0 */
-    static const uint32_t bits[] = {0x43660000, 0x41200000, 0x450FC000,
-                                    0,          0x450FC000, 0x3F800000,
-                                    0x42480000, 0x42C80000, 0, 0};
+    static const uint32_t bits[] = {
+        0x43660000, 0x41200000, 0x450FC000, 0, 0x450FC000,
+        0x3F800000, 0x42480000, 0x42C80000, 0, 0};
     struct state *s = p;
     s->unit = env->unit;
     s->baud = env->baud;

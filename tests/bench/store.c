@@ -10,8 +10,9 @@
 
 #include "store/store.h"
 
-#define LIMIT_PERCENT 2.0 /* of a core at 100 rows/s of 4 KB, with the syncs   \
-                           */
+#define LIMIT_PERCENT                                                          \
+    2.0 /* of a core at 100 rows/s of 4 KB, with the syncs                     \
+         */
 
 struct bench {
     uv_loop_t loop;
