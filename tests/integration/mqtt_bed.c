@@ -282,6 +282,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static bool is_peer_ready(struct bed *bed, const void *arg)
 {
     (void)arg;
+    if (waitpid(bed->peer, NULL, WNOHANG) != 0) {
+        fail_msg("mqtt_peer.py ended: is python3-paho-mqtt installed?");
+    }
     return bed->is_peer_ready;
 }
 
@@ -298,8 +301,8 @@ void bed_start_peer(struct bed *bed)
     if (bed->peer == 0) {
         (void)dup2(to[0], STDIN_FILENO);
         (void)dup2(from[1], STDOUT_FILENO);
-        (void)execl("/usr/bin/python3", "python3", MG_TEST_PEER, port, "#",
-                    NULL);
+        (void)execl("/usr/bin/python3", "/usr/bin/python3", MG_TEST_PEER, port,
+                    "#", NULL);
         _exit(127);
     }
     (void)close(to[0]);

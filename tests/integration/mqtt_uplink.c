@@ -438,8 +438,8 @@ static void start_old_broker(struct bed *b, const char *refusal_hex)
     b->child = fork();
     assert_true(b->child >= 0);
     if (b->child == 0) {
-        (void)execl("/usr/bin/python3", "python3", MG_TEST_OLD_BROKER, port,
-                    upstream, refusal_hex, NULL);
+        (void)execl("/usr/bin/python3", "/usr/bin/python3", MG_TEST_OLD_BROKER,
+                    port, upstream, refusal_hex, NULL);
         _exit(127);
     }
 }
