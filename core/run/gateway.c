@@ -15,7 +15,7 @@
 /* An interval is divided into slots for polls, about so many polls each. */
 #define SLOTS_MIN      4U
 #define SLOTS_MAX      20U
-#define POLLS_PER_SLOT 16U
+#define POLLS_PER_SLOT 32U
 
 static void start_flush_timer(struct mg_gateway *g);
 
