@@ -94,6 +94,15 @@ static void test_small_window(void **state)
     bed_assert_complete(b, "event", 2000);
 }
 
+static void start_with_log(struct bed *b, const char *lines)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   ANYBODY "log_type all\nlog_dest file %s/log\n%s",
+                   b->broker.dir, lines);
+    broker_start(&b->broker, text);
+}
+
 static bool has_acked(struct bed *bed, const void *arg)
 {
     struct mg_sink_stats stats;
@@ -137,11 +146,7 @@ static void append_numbered(struct bed *b, unsigned from, unsigned to)
 static void test_broker_killed(void **state)
 {
     struct bed *b = *state;
-    char lines[256];
-    (void)snprintf(lines, sizeof lines,
-                   ANYBODY "log_type all\nlog_dest file %s/log\n",
-                   b->broker.dir);
-    broker_start(&b->broker, lines);
+    start_with_log(b, "");
     bed_open_store(b);
     bed_start_uplink(b);
     bed_wait(b, is_up, NULL);
@@ -361,18 +366,38 @@ static void test_will(void **state)
     bed_wait(b, has_last, ((const char *const[]){"availability", "online"}));
     bed_kill_child(b);
     bed_wait(b, has_last, ((const char *const[]){"availability", "offline"}));
+    bed_stop_peer(b);
+    bed_forget(b);
+    bed_start_peer(b); /* it is retained */
+    bed_wait(b, has_last, ((const char *const[]){"availability", "offline"}));
+}
+
+static bool is_logged(struct bed *bed, const void *arg)
+{
+    char line[1024];
+    bool is_found = false;
+    (void)snprintf(line, sizeof line, "%s/log", bed->broker.dir);
+    FILE *log = fopen(line, "r");
+    while (log != NULL && !is_found && fgets(line, sizeof line, log) != NULL) {
+        is_found = strstr(line, arg) != NULL;
+    }
+    if (log != NULL) {
+        (void)fclose(log);
+    }
+    return is_found;
 }
 
 /* The broker allows 10 s only: the uplink connects again with that, and says
- * nothing of it. */
+ * nothing of it. Mosquitto logs (protocol, clean start, keep alive). */
 static void test_server_keepalive(void **state)
 {
     struct bed *b = *state;
     b->setup.mqtt.keepalive_s = 60;
-    broker_start(&b->broker, ANYBODY "max_keepalive 10\n");
+    start_with_log(b, "max_keepalive 10\n");
     bed_open_store(b);
     bed_start_uplink(b);
     bed_wait(b, is_up, NULL);
+    bed_wait(b, is_logged, "as metergate-gw (p5, c1, k10");
     assert_int_equal(b->n_up, 1);
     assert_int_equal(b->n_down, 0);
 }
