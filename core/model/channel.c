@@ -28,15 +28,16 @@ static const struct {
     struct text suffix;
     unsigned decimals;
 } UNITS[] = {
-    [MG_UNIT_MWH] = {TEXT("wh"), 3},   [MG_UNIT_MVARH] = {TEXT("varh"), 3},
-    [MG_UNIT_MVAH] = {TEXT("vah"), 3}, [MG_UNIT_MW] = {TEXT("w"), 3},
-    [MG_UNIT_MVAR] = {TEXT("var"), 3}, [MG_UNIT_MVA] = {TEXT("va"), 3},
-    [MG_UNIT_MV] = {TEXT("v"), 3},     [MG_UNIT_MA] = {TEXT("a"), 3},
-    [MG_UNIT_MHZ] = {TEXT("hz"), 3},   [MG_UNIT_MDEGC] = {TEXT("degc"), 3},
-    [MG_UNIT_PF] = {TEXT(""), 4},      [MG_UNIT_CDEG] = {TEXT("deg"), 2},
-    [MG_UNIT_CPCT] = {TEXT("pct"), 2}, [MG_UNIT_COUNT] = {TEXT(""), 0},
-    [MG_UNIT_BOOL] = {TEXT(""), 0},    [MG_UNIT_BITS] = {TEXT(""), 0},
-    [MG_UNIT_UNIX_S] = {TEXT("s"), 0}, [MG_UNIT_TEXT] = {TEXT(""), 0},
+    [MG_UNIT_MWH] = {TEXT("wh"), 3},    [MG_UNIT_MVARH] = {TEXT("varh"), 3},
+    [MG_UNIT_MVAH] = {TEXT("vah"), 3},  [MG_UNIT_MW] = {TEXT("w"), 3},
+    [MG_UNIT_MVAR] = {TEXT("var"), 3},  [MG_UNIT_MVA] = {TEXT("va"), 3},
+    [MG_UNIT_MV] = {TEXT("v"), 3},      [MG_UNIT_MA] = {TEXT("a"), 3},
+    [MG_UNIT_MHZ] = {TEXT("hz"), 3},    [MG_UNIT_MDEGC] = {TEXT("degc"), 3},
+    [MG_UNIT_PF] = {TEXT(""), 4},       [MG_UNIT_CDEG] = {TEXT("deg"), 2},
+    [MG_UNIT_CPCT] = {TEXT("pct"), 2},  [MG_UNIT_COUNT] = {TEXT(""), 0},
+    [MG_UNIT_BOOL] = {TEXT(""), 0},     [MG_UNIT_BITS] = {TEXT(""), 0},
+    [MG_UNIT_SECONDS] = {TEXT("s"), 0}, [MG_UNIT_UNIX_S] = {TEXT("s"), 0},
+    [MG_UNIT_TEXT] = {TEXT(""), 0},
 };
 #define N_UNITS (sizeof UNITS / sizeof UNITS[0])
 

@@ -2,7 +2,7 @@
 # The layers go one way. For every source file, each #include "x/..." must name
 # a folder that its own folder may see. Exit 1 with file:line for each breach.
 #
-#   base <- model, wire <- bus, store <- sim <- run <- cli
+#   base <- model, wire, crypto <- record <- bus, store <- sim <- run <- cli
 #   config, mqtt: run and below; only cli sees them. Plugins: the SDK only.
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
@@ -12,12 +12,14 @@ allowed() {
     core/base) echo "metergate base" ;;
     core/model) echo "metergate base model" ;;
     core/wire) echo "metergate base wire" ;;
+    core/crypto) echo "metergate base crypto" ;;
+    core/record) echo "metergate base model crypto record" ;;
     core/bus) echo "metergate base model wire bus" ;;
     core/store) echo "metergate base model store" ;;
-    core/sim) echo "metergate base model wire bus sim" ;;
-    core/run) echo "metergate base model wire bus store sim run" ;;
-    core/cli) echo "metergate base model wire bus store sim run cli config mqtt" ;;
-    config) echo "metergate base model wire bus store run config" ;;
+    core/sim) echo "metergate base model wire crypto bus sim" ;;
+    core/run) echo "metergate base model wire crypto record bus store sim run" ;;
+    core/cli) echo "metergate base model wire crypto record bus store sim run cli config mqtt" ;;
+    config) echo "metergate base model wire crypto bus store run config" ;;
     mqtt) echo "metergate base model store run mqtt" ;;
     plugins/*) echo "metergate" ;;
     core/include/metergate) echo "metergate" ;;

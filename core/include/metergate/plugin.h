@@ -14,7 +14,7 @@
 
 #include "metergate/types.h"
 
-#define MG_PLUGIN_ABI    1
+#define MG_PLUGIN_ABI    2
 #define MG_PLUGIN_SYMBOL "mg_plugin"
 
 #define MG_PDU_MAX         253 /* Modbus PDU: function code and data */
@@ -52,7 +52,11 @@ enum mg_encoding {
     MG_ENC_F32,    /* two registers, IEEE 754, high word first */
     MG_ENC_CLOCK6, /* three registers, six bytes Y M D h m s, UTC */
     MG_ENC_ASCII,  /* `length` registers, two characters each, high first */
-    MG_ENC_MAP     /* one register; value = map[register], see `map` */
+    MG_ENC_MAP,    /* one register; value = map[register], see `map` */
+    MG_ENC_U24E8,  /* two registers: i8 decimal exponent, u24 mantissa */
+    MG_ENC_S24E8,  /* two registers: i8 decimal exponent, i24 mantissa */
+    MG_ENC_PF      /* two registers: byte 00 import/ff export, byte 00
+                    * inductive/ff capacitive, u16 in 1e-4 */
 };
 
 /* In a map: no value belongs to this register content. */
@@ -76,6 +80,9 @@ struct mg_point {
     int8_t exp10;
     uint16_t address; /* on the wire, 0-based */
     uint8_t length;   /* MG_ENC_ASCII: registers */
+    /* Not 0, for U32 and S32: register 10^(content, i16) multiplies the value;
+     * read in the same request, before `address`. */
+    uint16_t exponent_at;
     /* A series: n_periods points, `stride` registers apart, the billing
      * period of the channel going up by one each. 0 = a single point. */
     uint8_t n_periods, stride;
@@ -97,6 +104,50 @@ enum mg_step_event {
     MG_STEP_WOKE,      /* the WAIT is over */
     MG_STEP_CANCEL,    /* stop as soon as the meter is in a defined state */
     MG_STEP_RESUME     /* after a restart of the gateway: read before acting */
+};
+
+/* What the core asks of a meter that signs (MG_CAP_SIGNS). Its driver has one
+ * procedure with MG_PROC_SESSION and these arguments; in->text is the dataset
+ * of the session, without the parts that the meter fills in. */
+enum mg_session_op {
+    MG_SESSION_LOOK,  /* read state and an output that is still there; writes
+                       * nothing */
+    MG_SESSION_BEGIN, /* clock, format, dataset, begin; needs the idle state */
+    MG_SESSION_RESTORE, /* after power loss or reset: clock and dataset again */
+    MG_SESSION_INTERMEDIATE,
+    MG_SESSION_TARIFF,
+    MG_SESSION_SUSPEND,
+    MG_SESSION_RESUME,
+    MG_SESSION_FISCAL, /* allowed in any state */
+    MG_SESSION_HOLD,   /* keep the present reading; the next op signs it */
+    MG_SESSION_EXCEPTION,
+    MG_SESSION_END,   /* `reason`; gives the record of the whole transaction */
+    MG_SESSION_LAST,  /* the last record again, with a new pagination */
+    MG_SESSION_ADJUST /* clock by `adjust_s`; the meter allows one a charge */
+};
+
+struct mg_session_args {
+    uint8_t op;         /* enum mg_session_op */
+    char reason;        /* END: 'E', 'L', 'R', 'A' or 'P' (OCMF TX) */
+    int8_t adjust_s;    /* ADJUST: -3..3 */
+    int16_t offset_min; /* local time - UTC now, DST included */
+};
+
+/* State of the charging in the meter, MG_Q_SESSION_STATE. */
+enum mg_session_state {
+    MG_SESSION_IDLE,
+    MG_SESSION_ACTIVE,
+    MG_SESSION_AFTER_POWER_LOSS, /* needs RESTORE */
+    MG_SESSION_AFTER_RESET       /* energy not valid; needs RESTORE */
+};
+
+/* What a chunk of result is. The chunks of a kind are joined in order. */
+enum mg_chunk_kind {
+    MG_CHUNK_PAYLOAD,          /* of the OCMF record, as the meter made it */
+    MG_CHUNK_SIGNATURE_DER,    /* binary */
+    MG_CHUNK_SIGNATURE_BASE64, /* text */
+    MG_CHUNK_PUBLIC_KEY,       /* binary, X and Y */
+    MG_N_CHUNKS
 };
 
 struct mg_step_in {
@@ -139,13 +190,16 @@ struct mg_step_out {
     size_t n_values;
     const uint8_t *chunk; /* borrowed from in->pdu or the state */
     size_t chunk_len;
+    uint8_t chunk_kind; /* enum mg_chunk_kind */
 };
 
 enum mg_procedure_flags {
     MG_PROC_SWITCHES = 1 << 0,    /* acts on the load */
     MG_PROC_NEW_EPOCH = 1 << 1,   /* clears registers: opens a new epoch */
     MG_PROC_NEW_ADDRESS = 1 << 2, /* moves the meter on its bus */
-    MG_PROC_LINE_SPEED = 1 << 3   /* changes the line: meter must be alone */
+    MG_PROC_LINE_SPEED = 1 << 3,  /* changes the line: meter must be alone */
+    MG_PROC_SESSION = 1 << 4      /* args are struct mg_session_args; given by
+                                   * the core only, never by the broker */
 };
 
 struct mg_procedure {
@@ -229,6 +283,9 @@ struct mg_fw_env {
     uint8_t unit;    /* bus address when nv is new */
     uint32_t baud;   /* line speed when nv is new */
     int64_t utc_ms;  /* true time: what a battery-backed clock has kept */
+    const uint8_t *public_key; /* X and Y of P-256, 64 bytes; the private key is
+                                * in the crypto chip: see sign_request. NULL
+                                * unless MG_CAP_SIGNS */
 };
 
 enum mg_fw_fault {
@@ -236,7 +293,9 @@ enum mg_fw_fault {
     MG_FW_FAULT_NV_SLOT, /* one stored copy is damaged */
     MG_FW_FAULT_NV_ALL,  /* every stored copy is damaged */
     MG_FW_FAULT_CLOCK,   /* the clock loses its time */
-    MG_FW_FAULT_NAN      /* a measuring fault: the meter serves NaN */
+    MG_FW_FAULT_NAN,     /* a measuring fault: the meter serves NaN */
+    MG_FW_FAULT_RESET,   /* an unexpected reset, as by the watchdog */
+    MG_FW_FAULT_CRYPTO   /* the crypto chip does not answer */
 };
 
 /* What the world around the meter sees. */
@@ -272,6 +331,16 @@ struct mg_firmware {
     int (*range)(mg_channel channel, int64_t *ret_lo, int64_t *ret_hi,
                  int64_t *ret_tolerance);
     int (*fault)(void *state, enum mg_fw_fault kind);
+    /** Optional, with MG_CAP_SIGNS: the crypto chip. Called after every tick
+     *  and request. @return length of a message that is to be signed with
+     *  ECDSA-SHA256 now, once; 0: none
+     *  @param ret_message  borrowed from the state until sign_result */
+    size_t (*sign_request)(void *state, const uint8_t **ret_message);
+    /** The answer of the chip, before the next tick: r and s, 32 bytes each. */
+    void (*sign_result)(void *state, const uint8_t signature[64]);
+    /** Optional: as pdu, for the meter's second port, the optical one. */
+    size_t (*optical_pdu)(void *state, uint8_t unit, const uint8_t *request,
+                          size_t len, uint8_t *ret, size_t cap);
 };
 
 /* ---- The plugin ---- */

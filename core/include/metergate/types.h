@@ -39,24 +39,25 @@ enum mg_code {
 /* Units of the int64 values. The base unit is the 1e-3 of the SI unit unless
  * noted; `MG_UNIT_TEXT` values live in the text area of a sample. */
 enum mg_unit {
-    MG_UNIT_MWH,    /* 1e-3 Wh */
-    MG_UNIT_MVARH,  /* 1e-3 varh */
-    MG_UNIT_MVAH,   /* 1e-3 VAh */
-    MG_UNIT_MW,     /* 1e-3 W */
-    MG_UNIT_MVAR,   /* 1e-3 var */
-    MG_UNIT_MVA,    /* 1e-3 VA */
-    MG_UNIT_MV,     /* 1e-3 V */
-    MG_UNIT_MA,     /* 1e-3 A */
-    MG_UNIT_MHZ,    /* 1e-3 Hz */
-    MG_UNIT_MDEGC,  /* 1e-3 degree Celsius */
-    MG_UNIT_PF,     /* 1e-4, power factor, signed by direction of energy */
-    MG_UNIT_CDEG,   /* 1e-2 degree of angle */
-    MG_UNIT_CPCT,   /* 1e-2 percent */
-    MG_UNIT_COUNT,  /* a plain number */
-    MG_UNIT_BOOL,   /* 0 or 1 */
-    MG_UNIT_BITS,   /* bit field */
-    MG_UNIT_UNIX_S, /* seconds since 1970-01-01 UTC, the meter's own clock */
-    MG_UNIT_TEXT    /* UTF-8 text; value = offset << 16 | length */
+    MG_UNIT_MWH,     /* 1e-3 Wh */
+    MG_UNIT_MVARH,   /* 1e-3 varh */
+    MG_UNIT_MVAH,    /* 1e-3 VAh */
+    MG_UNIT_MW,      /* 1e-3 W */
+    MG_UNIT_MVAR,    /* 1e-3 var */
+    MG_UNIT_MVA,     /* 1e-3 VA */
+    MG_UNIT_MV,      /* 1e-3 V */
+    MG_UNIT_MA,      /* 1e-3 A */
+    MG_UNIT_MHZ,     /* 1e-3 Hz */
+    MG_UNIT_MDEGC,   /* 1e-3 degree Celsius */
+    MG_UNIT_PF,      /* 1e-4, power factor, signed by direction of energy */
+    MG_UNIT_CDEG,    /* 1e-2 degree of angle */
+    MG_UNIT_CPCT,    /* 1e-2 percent */
+    MG_UNIT_COUNT,   /* a plain number */
+    MG_UNIT_BOOL,    /* 0 or 1 */
+    MG_UNIT_BITS,    /* bit field */
+    MG_UNIT_SECONDS, /* a duration */
+    MG_UNIT_UNIX_S,  /* seconds since 1970-01-01 UTC, the meter's own clock */
+    MG_UNIT_TEXT     /* UTF-8 text; value = offset << 16 | length */
 };
 
 /* What may be expected of a value from one reading to the next. */
@@ -99,7 +100,33 @@ enum mg_kind {
     X(BAUD, "baud", COUNT, STATE)                                              \
     X(SERIAL, "serial", TEXT, STATE)                                           \
     X(MODEL, "model", TEXT, STATE)                                             \
-    X(VERSION, "version", TEXT, STATE)
+    X(VERSION, "version", TEXT, STATE)                                         \
+    /* A meter that signs: what it keeps of the charging transaction. */       \
+    X(SESSION_STATE, "session_state", COUNT, STATE)                            \
+    X(SESSION_DURATION, "session_duration", SECONDS, GAUGE)                    \
+    X(SESSION_ENERGY, "session_energy", MWH, GAUGE)                            \
+    X(SIGNATURE_STATUS, "signature_status", COUNT, STATE)                      \
+    X(SIGNATURES, "signatures", COUNT, COUNTER)                                \
+    X(FISCAL_READINGS, "fiscal_readings", COUNT, COUNTER)                      \
+    X(TARIFF_CHANGES, "tariff_changes", COUNT, GAUGE)                          \
+    X(INTERMEDIATE_READINGS, "intermediate_readings", COUNT, GAUGE)            \
+    X(START_TIME, "start_time", UNIX_S, GAUGE)                                 \
+    X(START_ENERGY, "start_energy", MWH, GAUGE)                                \
+    X(STOP_TIME, "stop_time", UNIX_S, GAUGE)                                   \
+    X(STOP_ENERGY, "stop_energy", MWH, GAUGE)                                  \
+    X(TARIFF_TIME, "tariff_time", UNIX_S, GAUGE)                               \
+    X(TARIFF_ENERGY, "tariff_energy", MWH, GAUGE)                              \
+    X(INTERMEDIATE_TIME, "intermediate_time", UNIX_S, GAUGE)                   \
+    X(INTERMEDIATE_ENERGY, "intermediate_energy", MWH, GAUGE)                  \
+    X(FISCAL_TIME, "fiscal_time", UNIX_S, GAUGE)                               \
+    X(FISCAL_ENERGY, "fiscal_energy", MWH, GAUGE)                              \
+    X(HOLD_TIME, "hold_time", UNIX_S, GAUGE)                                   \
+    X(HOLD_ENERGY, "hold_energy", MWH, GAUGE)                                  \
+    X(SUSPEND_TIME, "suspend_time", UNIX_S, GAUGE)                             \
+    X(SUSPEND_ENERGY, "suspend_energy", MWH, GAUGE)                            \
+    X(CLOCK_STATUS, "clock_status", COUNT, STATE)                              \
+    X(SIGNATURE_ALGORITHM, "signature_algorithm", COUNT, STATE)                \
+    X(OCMF_VERSION, "ocmf_version", COUNT, STATE)
 
 enum mg_quantity {
 #define X(id, key, unit, kind) MG_Q_##id,
