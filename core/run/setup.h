@@ -38,6 +38,25 @@ struct mg_setup_outbox {
     uint64_t max_bytes;    /* default 256 MiB */
 };
 
+/** The station signs for the meters that cannot. */
+struct mg_setup_station {
+    bool is_enabled; /* false: no `station` section */
+    char *key_file;  /* PEM; or NULL: PKCS#11 */
+    char *pkcs11_module, *pkcs11_uri, *pkcs11_pin_file; /* NULL = none */
+    char identification[64]; /* OCMF GI; default: the gateway's id */
+    char serial[64];         /* OCMF GS; "" = left out */
+    char version[64];        /* OCMF GV; default: metergate VERSION */
+};
+
+/** EVerest's powermeter API on a broker, usually the charger's own. */
+struct mg_setup_everest {
+    bool is_enabled;           /* false: no `everest` section */
+    struct mg_setup_mqtt mqtt; /* of the section; default: that of `mqtt`,
+                                * with a client id of its own */
+    uint32_t interval_ms;      /* powermeter_values at least this far apart,
+                                * default 1000 */
+};
+
 struct mg_setup_bus {
     struct mg_setup_place place;
     char id[MG_ID_MAX];
@@ -57,6 +76,17 @@ struct mg_setup_load {
     int64_t frequency_mhz;
 };
 
+/** Charging transactions of one meter. */
+struct mg_setup_session {
+    char evse[64];      /* OCMF CI; default: the meter's id */
+    bool is_chargebox;  /* OCMF CT: CBIDC instead of EVSEID */
+    uint32_t loss_uohm; /* cable loss per phase, 0 (socket) or 23000
+                         * (tethered cable); station signing only */
+    bool is_ocpp_plain; /* the record as it is instead of base64 */
+    char *public_key;   /* pinned: hex or base64; NULL = any */
+    char everest[64];   /* module id in EVerest, "" = not served */
+};
+
 struct mg_setup_meter {
     struct mg_setup_place place;
     char id[MG_ID_MAX];
@@ -72,6 +102,7 @@ struct mg_setup_meter {
     size_t n_allowed;            /* command verbs the broker may give */
     char allowed[MG_ALLOW_MAX][32];
     struct mg_setup_load load;
+    struct mg_setup_session session;
 };
 
 struct mg_setup_simulation {
@@ -88,6 +119,9 @@ struct mg_setup {
     struct mg_setup_mqtt mqtt;
     struct mg_setup_outbox outbox;
     struct mg_setup_simulation simulation;
+    struct mg_setup_station station;
+    struct mg_setup_everest everest;
+    char timezone[64]; /* of the site, as in the tz database; default UTC */
     size_t n_buses, n_meters;
     struct mg_setup_bus *buses;    /* owned */
     struct mg_setup_meter *meters; /* owned */
