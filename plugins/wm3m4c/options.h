@@ -1,0 +1,42 @@
+/* Options of the WM3M4C, common to its driver and its simulated meter. The
+ * table with ranges, defaults and help is in options.c. */
+#ifndef WM3M4C_OPTIONS_H
+#define WM3M4C_OPTIONS_H
+
+#include "metergate/plugin.h"
+
+/* Register 47059; WM3M4 manual V1.07, 5.5.5. */
+enum wm3m4c_signature_format { WM3M4C_HEX, WM3M4C_BASE64 };
+
+/* Register 47073, one bit per place; WM3M4 manual V1.07, 5.5.4.4. */
+enum wm3m4c_time_form { WM3M4C_LOCAL, WM3M4C_UTC };
+
+/* What the meter is. Bit numbers of `variants` in the tables. */
+enum wm3m4c_variant {
+    WM3M4C_PLAIN, /* WM3M4: no crypto chip */
+    WM3M4C_SIGNS  /* WM3M4C */
+};
+
+#define WM3M4C_LCD_TEXT_LEN  8
+#define WM3M4C_LCD_LABEL_LEN 4
+#define WM3M4C_LCD_UNCHANGED (-1)
+
+struct wm3m4c_options {
+    /* Both. */
+    int64_t crypto; /* bool: WM3M4C; false: WM3M4 */
+    /* The driver's. */
+    int64_t signature_format;  /* enum wm3m4c_signature_format, 47059 */
+    int64_t end_format;        /* 0..2, 47076 */
+    int64_t clock_timeout_min; /* 47072 */
+    int64_t lcd_time;          /* enum wm3m4c_time_form, 47073 bit 1 */
+    int64_t record_time;       /* enum wm3m4c_time_form, 47073 bit 2 */
+    int64_t lcd_row2;          /* bits of 47062; WM3M4C_LCD_UNCHANGED */
+    char lcd_text[WM3M4C_LCD_TEXT_LEN + 1];   /* 47063; "" leaves it */
+    char lcd_label[WM3M4C_LCD_LABEL_LEN + 1]; /* 47067; "" leaves it */
+    /* The simulated meter's: see firmware.h. */
+};
+
+extern const struct mg_option wm3m4c_options[];
+extern const size_t wm3m4c_n_options;
+
+#endif
