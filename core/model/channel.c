@@ -55,7 +55,9 @@ enum { ONLY_TOTAL = MG_PHASE_TOTAL, TO_L3 = MG_PHASE_L3, TO_N = MG_PHASE_N };
  * meaning: C 128 (148, 168, 188) reactive energy |+R|+|-R|; 129 (149, 169, 189)
  * net reactive power; 130 (150, 170, 190) voltage between phases L1-L2, L2-L3,
  * L3-L1; 131 angle between voltage and current of the whole meter; abstract 132
- * bus address, 133 line speed, 134 pulse counter. */
+ * bus address, 133 line speed, 134 pulse counter, 135 what a meter that signs
+ * keeps of a charging transaction: D 0 states and counts, 1 times, 2 energies.
+ */
 static const struct {
     uint8_t a, c, d, e, last_phase;
 } OBIS[MG_N_QUANTITIES] = {
@@ -89,6 +91,31 @@ static const struct {
     [MG_Q_SERIAL] = {0, 96, 1, 0, ONLY_TOTAL},
     [MG_Q_MODEL] = {0, 96, 1, 1, ONLY_TOTAL},
     [MG_Q_VERSION] = {0, 0, 2, 0, ONLY_TOTAL},
+    [MG_Q_SESSION_STATE] = {0, 135, 0, 0, ONLY_TOTAL},
+    [MG_Q_SIGNATURE_STATUS] = {0, 135, 0, 1, ONLY_TOTAL},
+    [MG_Q_SIGNATURES] = {0, 135, 0, 2, ONLY_TOTAL},
+    [MG_Q_FISCAL_READINGS] = {0, 135, 0, 3, ONLY_TOTAL},
+    [MG_Q_TARIFF_CHANGES] = {0, 135, 0, 4, ONLY_TOTAL},
+    [MG_Q_INTERMEDIATE_READINGS] = {0, 135, 0, 5, ONLY_TOTAL},
+    [MG_Q_CLOCK_STATUS] = {0, 135, 0, 6, ONLY_TOTAL},
+    [MG_Q_SIGNATURE_ALGORITHM] = {0, 135, 0, 7, ONLY_TOTAL},
+    [MG_Q_OCMF_VERSION] = {0, 135, 0, 8, ONLY_TOTAL},
+    [MG_Q_SESSION_DURATION] = {0, 135, 1, 0, ONLY_TOTAL},
+    [MG_Q_START_TIME] = {0, 135, 1, 1, ONLY_TOTAL},
+    [MG_Q_STOP_TIME] = {0, 135, 1, 2, ONLY_TOTAL},
+    [MG_Q_TARIFF_TIME] = {0, 135, 1, 3, ONLY_TOTAL},
+    [MG_Q_INTERMEDIATE_TIME] = {0, 135, 1, 4, ONLY_TOTAL},
+    [MG_Q_FISCAL_TIME] = {0, 135, 1, 5, ONLY_TOTAL},
+    [MG_Q_HOLD_TIME] = {0, 135, 1, 6, ONLY_TOTAL},
+    [MG_Q_SUSPEND_TIME] = {0, 135, 1, 7, ONLY_TOTAL},
+    [MG_Q_SESSION_ENERGY] = {0, 135, 2, 0, ONLY_TOTAL},
+    [MG_Q_START_ENERGY] = {0, 135, 2, 1, ONLY_TOTAL},
+    [MG_Q_STOP_ENERGY] = {0, 135, 2, 2, ONLY_TOTAL},
+    [MG_Q_TARIFF_ENERGY] = {0, 135, 2, 3, ONLY_TOTAL},
+    [MG_Q_INTERMEDIATE_ENERGY] = {0, 135, 2, 4, ONLY_TOTAL},
+    [MG_Q_FISCAL_ENERGY] = {0, 135, 2, 5, ONLY_TOTAL},
+    [MG_Q_HOLD_ENERGY] = {0, 135, 2, 6, ONLY_TOTAL},
+    [MG_Q_SUSPEND_ENERGY] = {0, 135, 2, 7, ONLY_TOTAL},
 };
 
 /* C of the neutral conductor, and the angle of I to U of one phase: C 81 with
@@ -99,9 +126,14 @@ static const struct {
 static const uint8_t ANGLE_E[] = {0, 4, 15, 26};
 #define D_BILLING_PERIOD 9
 
-static bool is_energy(enum mg_unit unit)
+/* Registers of energy have tariffs and billing periods; the readings that a
+ * transaction has kept of them do not. */
+static bool is_register(enum mg_quantity q)
 {
-    return unit == MG_UNIT_MWH || unit == MG_UNIT_MVARH || unit == MG_UNIT_MVAH;
+    enum mg_unit unit = QUANTITIES[q].unit;
+    return QUANTITIES[q].kind == MG_KIND_COUNTER &&
+           (unit == MG_UNIT_MWH || unit == MG_UNIT_MVARH ||
+            unit == MG_UNIT_MVAH);
 }
 
 bool mg_channel_exists(mg_channel channel)
@@ -113,7 +145,7 @@ bool mg_channel_exists(mg_channel channel)
         mg_channel_phase(channel) > OBIS[q].last_phase) {
         return false;
     }
-    if (!is_energy(QUANTITIES[q].unit)) {
+    if (!is_register(q)) {
         return tariff == 0 && period == MG_PERIOD_EVER;
     }
     return tariff <= MG_N_TARIFFS && period < N_PERIODS;
@@ -131,8 +163,7 @@ enum mg_kind mg_channel_kind(mg_channel channel)
     if (q >= MG_N_QUANTITIES) {
         return MG_KIND_STATE;
     }
-    if (is_energy(QUANTITIES[q].unit) &&
-        mg_channel_period(channel) != MG_PERIOD_EVER) {
+    if (is_register(q) && mg_channel_period(channel) != MG_PERIOD_EVER) {
         return MG_KIND_AMOUNT;
     }
     return QUANTITIES[q].kind;

@@ -23,7 +23,7 @@ struct mg_plan_point {
 struct mg_plan_block {
     uint8_t function, group;
     uint16_t address, count;
-    uint16_t first_point, n_points; /* in points, sorted by address */
+    uint16_t first_point, n_points; /* in points, sorted by first register */
 };
 
 struct mg_plan {

@@ -26,10 +26,14 @@ static unsigned width_of(const struct mg_point *row)
     case MG_ENC_U16:
     case MG_ENC_S16:
     case MG_ENC_MAP:
+    case MG_ENC_VERSION:
         return 1;
     case MG_ENC_U32:
     case MG_ENC_S32:
     case MG_ENC_F32:
+    case MG_ENC_U24E8:
+    case MG_ENC_S24E8:
+    case MG_ENC_PF:
         return 2;
     case MG_ENC_CLOCK6:
         return 3;
@@ -47,22 +51,30 @@ static unsigned most_of(const struct mg_driver *driver, unsigned function)
                              : driver->max_registers;
 }
 
+static bool is_text(unsigned encoding)
+{
+    return encoding == MG_ENC_ASCII || encoding == MG_ENC_VERSION;
+}
+
 /* Whether this encoding can carry a channel of this unit. */
 static bool fits_unit(const struct mg_point *row)
 {
     enum mg_unit unit = mg_channel_unit(row->channel);
     unsigned decimals = mg_unit_decimals(unit);
     int shift = (int)decimals + row->exp10;
-    if ((row->encoding == MG_ENC_ASCII) != (unit == MG_UNIT_TEXT)) {
+    if (is_text(row->encoding) != (unit == MG_UNIT_TEXT)) {
         return false;
     }
     switch ((enum mg_encoding)row->encoding) {
     case MG_ENC_BIT:
         return decimals == 0 && row->exp10 == 0;
     case MG_ENC_ASCII:
+    case MG_ENC_VERSION:
         return row->exp10 == 0;
     case MG_ENC_CLOCK6:
         return unit == MG_UNIT_UNIX_S && row->exp10 == 0;
+    case MG_ENC_PF:
+        return unit == MG_UNIT_PF && row->exp10 == 0;
     case MG_ENC_MAP:
         return row->map != NULL && row->n_map > 0 && shift >= 0 &&
                shift <= DECIMALS_MAX;
@@ -71,13 +83,30 @@ static bool fits_unit(const struct mg_point *row)
     }
 }
 
+/* Registers from the exponent, where there is one, to the end of the value. */
+static unsigned span_of(const struct mg_point *row)
+{
+    unsigned ahead =
+        row->exponent_at == 0 ? 0U : (unsigned)row->address - row->exponent_at;
+    return ahead + width_of(row);
+}
+
+/* An exponent's register lies before a single 32-bit value. */
+static bool is_exponent_right(const struct mg_point *row)
+{
+    bool is_scalable =
+        row->encoding == MG_ENC_U32 || row->encoding == MG_ENC_S32;
+    return row->exponent_at == 0 || (is_scalable && row->n_periods == 0 &&
+                                     row->exponent_at < row->address);
+}
+
 static bool is_row_right(const struct mg_driver *driver,
                          const struct mg_point *row)
 {
-    unsigned width = width_of(row);
     return row->function >= FC_COILS && row->function <= FC_INPUT_REGS &&
-           row->group < MG_N_GROUPS && width > 0 &&
-           width <= most_of(driver, row->function) &&
+           row->group < MG_N_GROUPS && width_of(row) > 0 &&
+           is_exponent_right(row) &&
+           span_of(row) <= most_of(driver, row->function) &&
            is_bits(row->function) == (row->encoding == MG_ENC_BIT) &&
            fits_unit(row);
 }
@@ -131,10 +160,16 @@ static bool is_last_free(const struct mg_plan *plan, size_t n)
     return true;
 }
 
+/* The first register that the point needs. */
+static uint16_t start_of(const struct mg_plan_point *p)
+{
+    return p->row->exponent_at != 0 ? p->row->exponent_at : p->address;
+}
+
 static uint32_t order_of(const struct mg_plan_point *p)
 {
     return (uint32_t)p->row->group << 24 | (uint32_t)p->row->function << 16 |
-           p->address;
+           start_of(p);
 }
 
 /* Insertion: tables are written nearly in order, and nothing is allocated. */
@@ -150,18 +185,24 @@ static void sort(struct mg_plan *plan)
     }
 }
 
+/* Registers from the block's first to its end, the point included. */
+static unsigned count_with(const struct mg_plan_block *block,
+                           const struct mg_plan_point *p)
+{
+    unsigned with = (unsigned)p->address + p->width - block->address;
+    return with > block->count ? with : block->count;
+}
+
 /* Whether the block can be extended to this point: each hole between points is
  * at most max_gap wide, and what another group reads counts as a hole. */
 static bool can_join(const struct mg_driver *driver,
                      const struct mg_plan_block *block,
                      const struct mg_plan_point *p)
 {
-    unsigned end = (unsigned)block->address + block->count;
     return block->group == p->row->group &&
            block->function == p->row->function &&
-           p->address - end <= driver->max_gap &&
-           p->address + p->width - (unsigned)block->address <=
-               most_of(driver, block->function);
+           start_of(p) <= block->address + block->count + driver->max_gap &&
+           count_with(block, p) <= most_of(driver, block->function);
 }
 
 /* Greedy from the lowest address gives the fewest blocks: whatever run of
@@ -181,10 +222,10 @@ static int merge(const struct mg_driver *driver, struct mg_plan *plan,
             block = &plan->blocks[plan->n_blocks++];
             *block = (struct mg_plan_block){.function = p->row->function,
                                             .group = p->row->group,
-                                            .address = p->address,
+                                            .address = start_of(p),
                                             .first_point = (uint16_t)i};
         }
-        block->count = (uint16_t)(p->address + p->width - block->address);
+        block->count = (uint16_t)count_with(block, p);
         block->n_points++;
         p->block = (uint8_t)(plan->n_blocks - 1);
     }

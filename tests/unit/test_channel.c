@@ -69,6 +69,12 @@ static const struct naming NAMINGS[] = {
     {MG_CH(SERIAL, TOTAL), "serial", "0-0:96.1.0"},
     {MG_CH(MODEL, TOTAL), "model", "0-0:96.1.1"},
     {MG_CH(VERSION, TOTAL), "version", "0-0:0.2.0"},
+    {MG_CH(SESSION_STATE, TOTAL), "session_state", "0-0:135.0.0"},
+    {MG_CH(SIGNATURES, TOTAL), "signatures", "0-0:135.0.2"},
+    {MG_CH(SESSION_DURATION, TOTAL), "session_duration_s", "0-0:135.1.0"},
+    {MG_CH(SUSPEND_TIME, TOTAL), "suspend_time_s", "0-0:135.1.7"},
+    {MG_CH(SESSION_ENERGY, TOTAL), "session_energy_wh", "0-0:135.2.0"},
+    {MG_CH(SUSPEND_ENERGY, TOTAL), "suspend_energy_wh", "0-0:135.2.7"},
 };
 
 static void names_and_codes_are_as_published(void **state)
@@ -138,7 +144,7 @@ static void all_keys_and_codes_are_unique_and_reversible(void **state)
     size_t n_energies = (size_t)7 * 4 * 9 * 14; /* phases, tariffs, periods */
     size_t n_to_n = (size_t)4 * 5;  /* voltage, current, THD of both */
     size_t n_to_l3 = (size_t)7 * 4; /* LL, P, Q, S, PF, angle, demand */
-    size_t n_total = 12;            /* the other quantities */
+    size_t n_total = 12 + 25;       /* the others, those of a transaction */
     assert_int_equal(n, n_energies + n_to_n + n_to_l3 + n_total);
     qsort(entries, n, sizeof *entries, by_key);
     for (size_t i = 1; i < n; i++) {
@@ -166,6 +172,9 @@ static void what_is_no_channel_is_refused(void **state)
         ENERGY(ACTIVE, TOTAL, 9, 0),
         ENERGY(ACTIVE, TOTAL, 0, MG_PERIOD_PREVIOUS(13)),
         MG_CHANNEL(MG_Q_PULSES, 0, 0, MG_PERIOD_CURRENT),
+        MG_CHANNEL(MG_Q_SESSION_ENERGY, 0, 1, 0),
+        MG_CHANNEL(MG_Q_START_ENERGY, 0, 0, MG_PERIOD_CURRENT),
+        MG_CH(SESSION_STATE, L1),
         UINT32_MAX,
     };
     char text[MG_CHANNEL_KEY_MAX];
@@ -242,6 +251,10 @@ static void kind_depends_on_the_period(void **state)
         MG_KIND_AMOUNT);
     assert_int_equal(mg_channel_kind(MG_CH(PULSES, TOTAL)), MG_KIND_COUNTER);
     assert_int_equal(mg_channel_kind(MG_CH(VOLTAGE, L1)), MG_KIND_GAUGE);
+    assert_int_equal(mg_channel_kind(MG_CH(START_ENERGY, TOTAL)),
+                     MG_KIND_GAUGE);
+    assert_int_equal(mg_channel_kind(MG_CH(SIGNATURES, TOTAL)),
+                     MG_KIND_COUNTER);
     assert_int_equal(mg_channel_kind(MG_CH(RELAY_CLOSED, TOTAL)),
                      MG_KIND_STATE);
     assert_int_equal(mg_channel_kind(UINT32_MAX), MG_KIND_STATE);

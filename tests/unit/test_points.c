@@ -217,6 +217,21 @@ static const struct mg_point WRONG[] = {
      .stride = 1}, /* overlaps itself */
     {SERIES(ACTIVE, 0), 3, MG_ENC_F32, 0, 3, .address = 0xfff0, .n_periods = 9,
      .stride = 2},
+    ROW(MG_CH(VERSION, TOTAL), 3, MG_ENC_VERSION, -2),
+    ROW(MG_CH(VOLTAGE, L1), 3, MG_ENC_VERSION, 0),
+    ROW(MG_CH(VOLTAGE, L1), 3, MG_ENC_PF, 0),
+    ROW(MG_CH(POWER_FACTOR, L1), 3, MG_ENC_PF, -4),
+    ROW(MG_CH(VOLTAGE, L1), 3, MG_ENC_U24E8, -4),
+    {MG_CH(VOLTAGE, L1), 3, MG_ENC_U24E8, 0, 0, .address = 0x12,
+     .exponent_at = 0x10},
+    {MG_CH(VOLTAGE, L1), 3, MG_ENC_U32, 0, 0, .address = 0x12,
+     .exponent_at = 0x12},
+    {MG_CH(VOLTAGE, L1), 3, MG_ENC_U32, 0, 0, .address = 0x12,
+     .exponent_at = 0x14},
+    {MG_CH(VOLTAGE, L1), 3, MG_ENC_U32, 0, 0, .address = 0x90,
+     .exponent_at = 0x10},
+    {SERIES(ACTIVE, 0), 3, MG_ENC_U32, 0, 0, .address = 0x12, .n_periods = 2,
+     .stride = 2, .exponent_at = 0x10},
 };
 
 static void a_wrong_row_is_named(void **state)
@@ -385,13 +400,109 @@ static const struct decoding DECODINGS[] = {
      INVALID,
      0,
      0},
+    {ROW(MG_CH(SESSION_DURATION, TOTAL), 3, MG_ENC_U32, 0),
+     ANSWER("\x03\x04\x00\x01\x51\x80"), GOOD, 86400, 1},
+    {ROW(MG_CH(METER_CLOCK, TOTAL), 3, MG_ENC_U32, 0),
+     ANSWER("\x03\x04\x5d\x95\xc4\xb5"), GOOD, 1570096309, 1},
 };
 
-static void registers_become_values(void **state)
+/* Mantissa and decade: the worked values and frames are Finder's (7M type table
+ * and protocol), whose meters share the map and types of the WM3M4. */
+static const struct decoding DECADES[] = {
+    {ROW(MG_CH(VOLTAGE, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfd\x01\xe2\x40"), GOOD, 123456, 1},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\xfd\xfe\x1d\xc0"), GOOD, -123456, 1},
+    {ROW(MG_CH(VOLTAGE, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xff\x00\x09\x56"), GOOD, 239000, 100},
+    {ROW(MG_CH(FREQUENCY, TOTAL), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfe\x00\x13\x8a"), GOOD, 50020, 10},
+    {ROW(MG_CH(POWER_ACTIVE, TOTAL), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\xff\x00\x00\x00"), GOOD, 0, 100},
+    {ROW(MG_CH(TEMPERATURE, TOTAL), 4, MG_ENC_S16, -2),
+     ANSWER("\x04\x02\x0c\x1c"), GOOD, 31000, 10},
+    {ROW(MG_CH(THD_VOLTAGE, L1), 4, MG_ENC_U16, -2), ANSWER("\x04\x02\x30\x39"),
+     GOOD, 12345, 1},
+    {ROW(MG_CH(PHASE_ANGLE, L1), 4, MG_ENC_S16, -2), ANSWER("\x04\x02\xcf\xc7"),
+     GOOD, -12345, 1},
+    /* All 24 bits: unsigned and two's complement. */
+    {ROW(MG_CH(CURRENT, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfd\xff\xff\xff"), GOOD, 16777215, 1},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\xfd\xff\xff\xff"), GOOD, -1, 1},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\xfd\x80\x00\x00"), GOOD, -8388608, 1},
+    /* Finer than the base unit: half to even, never more digits than there
+     * are. 1.0005 A, 1.0015 A, 1.00051 A, -1.0005 W. */
+    {ROW(MG_CH(CURRENT, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfc\x00\x27\x15"), GOOD, 1000, 1},
+    {ROW(MG_CH(CURRENT, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfc\x00\x27\x1f"), GOOD, 1002, 1},
+    {ROW(MG_CH(CURRENT, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\xfb\x01\x86\xd3"), GOOD, 1001, 1},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\xfc\xff\xd8\xeb"), GOOD, -1000, 1},
+    {ROW(MG_CH(CURRENT, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\x80\xff\xff\xff"), GOOD, 0, 1}, /* 10^-128 */
+    /* Too large: 10^12 W fit, 2^23 * 10^12 mW do not; 10^18 is the limit. */
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\x0c\x00\x00\x01"), GOOD, 1000000000000000,
+     1000000000000000},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\x0c\x7f\xff\xff"), INVALID, 0, 0},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\x0c\x80\x00\x00"), INVALID, 0, 0},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\x0f\x00\x00\x09"), GOOD, 9000000000000000000,
+     1000000000000000000},
+    {ROW(MG_CH(POWER_ACTIVE, L1), 4, MG_ENC_S24E8, 0),
+     ANSWER("\x04\x04\x0f\x00\x00\x0a"), INVALID, 0, 0},
+    {ROW(MG_CH(VOLTAGE, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\x10\x00\x00\x00"), INVALID, 0, 0},
+    {ROW(MG_CH(VOLTAGE, L1), 4, MG_ENC_U24E8, 0),
+     ANSWER("\x04\x04\x7f\x00\x00\x01"), INVALID, 0, 0},
+    /* Power factor: direction, character, 1e-4. */
+    {ROW(MG_CH(POWER_FACTOR, TOTAL), 4, MG_ENC_PF, 0),
+     ANSWER("\x04\x04\x00\xff\x26\x94"), GOOD, 9876, 1},
+    {ROW(MG_CH(POWER_FACTOR, TOTAL), 4, MG_ENC_PF, 0),
+     ANSWER("\x04\x04\x00\x00\x27\x10"), GOOD, 10000, 1},
+    {ROW(MG_CH(POWER_FACTOR, TOTAL), 4, MG_ENC_PF, 0),
+     ANSWER("\x04\x04\xff\x00\x26\x94"), GOOD, -9876, 1},
+    {ROW(MG_CH(POWER_FACTOR, TOTAL), 4, MG_ENC_PF, 0),
+     ANSWER("\x04\x04\x01\x00\x26\x94"), INVALID, 0, 0},
+    {ROW(MG_CH(POWER_FACTOR, TOTAL), 4, MG_ENC_PF, 0),
+     ANSWER("\x04\x04\x00\x7f\x26\x94"), INVALID, 0, 0},
+};
+
+/* Registers 10 and 12: exponent, a hole, the energy. */
+#define COUNTER(encoding, exp10)                                               \
+    {                                                                          \
+        MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), 4, encoding, MG_GROUP_LIVE, exp10, \
+            .address = 12, .exponent_at = 10                                   \
+    }
+static const struct decoding EXPONENTS[] = {
+    {COUNTER(MG_ENC_U32, 0), ANSWER("\x04\x08\x00\x00\xaa\xaa\x07\x5b\xcd\x15"),
+     GOOD, 123456789000, 1000},
+    {COUNTER(MG_ENC_U32, 0), ANSWER("\x04\x08\x00\x01\xaa\xaa\xff\xff\xff\xff"),
+     GOOD, 42949672950000, 10000},
+    {COUNTER(MG_ENC_S32, 0), ANSWER("\x04\x08\xff\xff\xaa\xaa\xff\xff\xff\xff"),
+     GOOD, -100, 100},
+    {COUNTER(MG_ENC_U32, 3), /* kWh in the table, hundredths by exponent */
+     ANSWER("\x04\x08\xff\xfe\xaa\xaa\x00\x00\x00\x07"), GOOD, 70000, 10000},
+    {COUNTER(MG_ENC_U32, 0), /* 0.0025 Wh */
+     ANSWER("\x04\x08\xff\xfc\xaa\xaa\x00\x00\x00\x19"), GOOD, 2, 1},
+    {COUNTER(MG_ENC_U32, 0), ANSWER("\x04\x08\x00\x0c\xaa\xaa\x00\x00\x24\x08"),
+     INVALID, 0, 0},
+    {COUNTER(MG_ENC_U32, 0), ANSWER("\x04\x08\x7f\xff\xaa\xaa\x00\x00\x00\x01"),
+     INVALID, 0, 0},
+    {COUNTER(MG_ENC_U32, 0), ANSWER("\x04\x08\x80\x00\xaa\xaa\x00\x00\x00\x01"),
+     GOOD, 0, 1},
+};
+
+static void check_decodings(const struct decoding *decodings, size_t n)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof DECODINGS / sizeof DECODINGS[0]; i++) {
-        const struct decoding *d = &DECODINGS[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct decoding *d = &decodings[i];
         sample.n_values = 0;
         build_one(&d->point);
         assert_int_equal(decode(d->pdu, d->pdu_len), MG_OK);
@@ -402,6 +513,82 @@ static void registers_become_values(void **state)
         assert_true(v->value == d->value);
         assert_true(v->resolution == d->resolution);
     }
+}
+
+static void registers_become_values(void **state)
+{
+    (void)state;
+    check_decodings(DECODINGS, sizeof DECODINGS / sizeof DECODINGS[0]);
+    check_decodings(DECADES, sizeof DECADES / sizeof DECADES[0]);
+    check_decodings(EXPONENTS, sizeof EXPONENTS / sizeof EXPONENTS[0]);
+}
+
+static void versions_are_text(void **state)
+{
+    (void)state;
+    static const struct mg_point VERSION = {
+        MG_CH(VERSION, TOTAL), 4, MG_ENC_VERSION, 0, 0, .address = 13};
+    static const struct {
+        const char *pdu, *text;
+    } CASES[] = {{"\x04\x02\x00\xd0", "2.08"},
+                 {"\x04\x02\x00\x00", "0.00"},
+                 {"\x04\x02\x00\xd2", "2.10"},
+                 {"\x04\x02\xff\xff", "655.35"}};
+    build_one(&VERSION);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        sample.n_values = 0;
+        sample.text_len = 0;
+        assert_int_equal(decode(CASES[i].pdu, 4), MG_OK);
+        size_t len;
+        const char *text = mg_sample_text(&sample, &sample.values[0], &len);
+        assert_int_equal(len, strlen(CASES[i].text));
+        assert_memory_equal(text, CASES[i].text, len);
+    }
+}
+
+/* As in the WM3M4: two exponents, then the two counters they belong to. */
+static const struct mg_point COUNTERS[] = {
+    {MG_CH(ENERGY_ACTIVE_EXPORT, TOTAL), 4, MG_ENC_U32, 0, 0, .address = 420,
+     .exponent_at = 415},
+    {MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), 4, MG_ENC_U32, 0, 0, .address = 418,
+     .exponent_at = 414},
+    {MG_CH(TEMPERATURE, TOTAL), 4, MG_ENC_S16, 0, -2, .address = 417},
+    {MG_CH(VOLTAGE, L1), 4, MG_ENC_U16, 0, 0, .address = 422},
+};
+
+static void exponents_are_read_with_their_values(void **state)
+{
+    (void)state;
+    struct mg_driver driver = driver_of(COUNTERS, 4);
+    size_t row;
+    assert_int_equal(mg_plan_build(&driver, 0, &plan, &row), MG_OK);
+    assert_int_equal(plan.n_blocks, 1);
+    assert_block(0, 4, 414, 9);
+    assert_int_equal(decode("\x04\x12"
+                            "\x00\x00\x00\x01\xaa\xaa\x0c\x1c"
+                            "\x00\x00\x00\x05\x00\x00\x00\x06\x00\xe6",
+                            20),
+                     MG_OK);
+    static const int64_t VALUES[] = {5000, 60000, 31000, 230000};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(sample.values[i].value, VALUES[i]);
+    }
+}
+
+/* A value does not go into one request and its exponent into another. */
+static void exponents_count_against_the_limit(void **state)
+{
+    (void)state;
+    struct mg_driver driver = driver_of(COUNTERS, 2);
+    size_t row = 99;
+    driver.max_registers = 7;
+    assert_int_equal(mg_plan_build(&driver, 0, &plan, &row), MG_OK);
+    assert_int_equal(plan.n_blocks, 2);
+    assert_block(0, 4, 414, 6);
+    assert_block(1, 4, 415, 7);
+    driver.max_registers = 6;
+    assert_int_equal(mg_plan_build(&driver, 0, &plan, &row), MG_E_INVAL);
+    assert_int_equal(row, 0);
 }
 
 static void texts_are_decoded(void **state)
@@ -538,6 +725,9 @@ int main(void)
         cmocka_unit_test_setup(a_table_too_large_is_refused, setup),
         cmocka_unit_test_setup(bits_fill_up_to_2000, setup),
         cmocka_unit_test_setup(registers_become_values, setup),
+        cmocka_unit_test_setup(versions_are_text, setup),
+        cmocka_unit_test_setup(exponents_are_read_with_their_values, setup),
+        cmocka_unit_test_setup(exponents_count_against_the_limit, setup),
         cmocka_unit_test_setup(texts_are_decoded, setup),
         cmocka_unit_test_setup(points_are_found_within_a_block, setup),
         cmocka_unit_test_setup(bits_are_found_across_bytes, setup),

@@ -55,8 +55,10 @@ enum mg_encoding {
     MG_ENC_MAP,    /* one register; value = map[register], see `map` */
     MG_ENC_U24E8,  /* two registers: i8 decimal exponent, u24 mantissa */
     MG_ENC_S24E8,  /* two registers: i8 decimal exponent, i24 mantissa */
-    MG_ENC_PF      /* two registers: byte 00 import/ff export, byte 00
-                    * inductive/ff capacitive, u16 in 1e-4 */
+    MG_ENC_PF,     /* two registers: byte 00 import/ff export, byte 00
+                    * inductive/ff capacitive, u16 in 1e-4; negative for
+                    * export, no channel says inductive or capacitive */
+    MG_ENC_VERSION /* one register in 1e-2, for a text: 208 = "2.08" */
 };
 
 /* In a map: no value belongs to this register content. */
@@ -80,8 +82,8 @@ struct mg_point {
     int8_t exp10;
     uint16_t address; /* on the wire, 0-based */
     uint8_t length;   /* MG_ENC_ASCII: registers */
-    /* Not 0, for U32 and S32: register 10^(content, i16) multiplies the value;
-     * read in the same request, before `address`. */
+    /* Not 0, for U32 and S32: the register (i16) before `address` that holds
+     * the exponent of ten of the value; read in the same request. */
     uint16_t exponent_at;
     /* A series: n_periods points, `stride` registers apart, the billing
      * period of the channel going up by one each. 0 = a single point. */
