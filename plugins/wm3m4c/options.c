@@ -7,7 +7,7 @@
 static const char *const FORMATS[] = {"hex", "base64", NULL};
 static const char *const TIME_FORMS[] = {"local", "utc", NULL};
 
-const struct mg_option wm3m4c_options[] = {
+const struct mg_option wm3m4c_options[WM3M4C_N_OPTIONS] = {
     {.name = "crypto",
      .type = MG_OPTION_BOOL,
      .def = 1,
@@ -78,5 +78,3 @@ const struct mg_option wm3m4c_options[] = {
      .size = SIZE_OF(lcd_label),
      .help = "Label of that text, up to 4 characters; empty leaves it."},
 };
-
-const size_t wm3m4c_n_options = sizeof wm3m4c_options / sizeof *wm3m4c_options;

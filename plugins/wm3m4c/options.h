@@ -36,7 +36,8 @@ struct wm3m4c_options {
     /* The simulated meter's: see firmware.h. */
 };
 
-extern const struct mg_option wm3m4c_options[];
-extern const size_t wm3m4c_n_options;
+#define WM3M4C_N_OPTIONS 9
+
+extern const struct mg_option wm3m4c_options[WM3M4C_N_OPTIONS];
 
 #endif
