@@ -62,10 +62,16 @@ struct mg_dataset {
     size_t original_len;
 };
 
+/* Row ids of a store count up from 1 without a gap. */
+
 /** Queue a dataset: in order and in one transaction with what else this turn of
  *  the loop hands over. Never dropped. A row that is OPEN for the same meter
  *  and transaction is completed by one of kind TRANSACTION; otherwise a row is
- *  made. Loop thread. @return as mg_store_append */
+ *  made. What the completing one does not know (model, serial, begun_ms,
+ *  begin_mwh) stays as it was at the begin. Loop thread.
+ *  @return as mg_store_append; the queue holds 1024 datasets, whatever else
+ *          waits. MG_E_INVAL: no meter, DONE without a record, OPEN with one,
+ *          a text that does not end, too long */
 int mg_store_add_dataset(struct mg_store *store,
                          const struct mg_dataset *dataset,
                          uint64_t *ret_ticket);
@@ -81,12 +87,14 @@ void mg_datasets_close(struct mg_datasets *datasets);
 
 struct mg_dataset_filter {
     const char *meter, *transaction, *fingerprint; /* NULL = all */
-    int64_t from_ms, to_ms; /* stored_ms within; 0 = open */
-    int64_t after_id;
+    int64_t from_ms, to_ms; /* stored_ms within, both included; 0 = open */
+    int64_t after_id;       /* to go on, the id of the row before */
     bool is_billable_only, is_transactions_only, has_record;
+    bool is_open_only; /* sessions that go on */
 };
 
-/** The next row in order of id.
+/** The first row after filter->after_id in order of id. With a meter and a
+ *  transaction, or with is_open_only, an index finds it.
  *  @param ret  strings are owned by the reader until the next call
  *  @return MG_OK; MG_E_NOTFOUND: no more; MG_E_IO with err */
 int mg_datasets_next(struct mg_datasets *datasets,
@@ -100,6 +108,22 @@ int mg_datasets_get(struct mg_datasets *datasets, int64_t id,
 int mg_datasets_newest(struct mg_datasets *datasets, const char *meter,
                        const char *fingerprint, char context,
                        struct mg_dataset *ret, struct mg_err *err);
+
+/** All records in the order of an audit: by meter, key, context and
+ *  pagination.
+ *  @param after  the row before, or NULL for the first; may be `ret`
+ *  @param meter  NULL = all
+ *  @return as mg_datasets_next */
+int mg_datasets_by_pagination(struct mg_datasets *datasets,
+                              const struct mg_dataset *after, const char *meter,
+                              struct mg_dataset *ret, struct mg_err *err);
+
+/** Rows are never deleted: ids that are missing were taken out by somebody.
+ *  @param after_id  look behind this one
+ *  @return MG_OK and the first missing id and how many follow it, itself
+ *          included; MG_E_NOTFOUND: none; MG_E_IO */
+int mg_datasets_missing(struct mg_datasets *datasets, int64_t after_id,
+                        int64_t *ret_first, int64_t *ret_n, struct mg_err *err);
 
 /** Path of a running store's database. */
 const char *mg_store_path(const struct mg_store *store);

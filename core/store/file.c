@@ -9,22 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STR_(x) #x
-#define STR(x)  STR_(x)
-
 #define APPLICATION_ID 0x6d677374 /* "mgst", in the header of the file */
-#define SCHEMA_VERSION 1
 #define BUSY_MS        150
-#define PAGE_BYTES     4096
+#define PAGE_BYTES     4096          /* see writer_settings */
 #define GROW_BYTES     (1024 * 1024) /* the file grows in such steps */
 
-/* Version 1. Signed datasets and the log book, kept for good, will be tables
- * of their own in a later version; MG_ROW_SIGNED rows are only their way to
- * the broker. The payload is the last column, so that a look at the others
- * reads no overflow page. AUTOINCREMENT: an id is never given twice, also
- * when the outbox ran empty before a restart. */
-static const char schema[] =
-    "BEGIN IMMEDIATE;"
+/* The payload is the last column, so that a look at the others reads no
+ * overflow page. AUTOINCREMENT: an id is never given twice, also when the
+ * outbox ran empty before a restart. */
+static const char version_1[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE kv(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -34,25 +27,45 @@ static const char schema[] =
     "CREATE TABLE parked(id INTEGER PRIMARY KEY, class INTEGER NOT NULL,"
     " reason INTEGER NOT NULL, n_readings INTEGER NOT NULL,"
     " created_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);"
-    "CREATE INDEX parked_by_class ON parked(class, id);"
-    "PRAGMA application_id=" STR(APPLICATION_ID) ";"
-                                                 "PRAGMA user_version=" STR(
-                                                     SCHEMA_VERSION) ";";
+    "CREATE INDEX parked_by_class ON parked(class, id);";
+
+/* Signed datasets, kept for good; MG_ROW_SIGNED rows of the outbox are only
+ * their way to the broker. No row is ever deleted, so a number that is missing
+ * among the ids was taken out by somebody else. NULL: not known; pagination is
+ * NULL without a record. A pagination above 2^63 - 1 is negative here. */
+static const char version_2[] =
+    "CREATE TABLE dataset(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " kind INTEGER NOT NULL, state INTEGER NOT NULL, meter TEXT NOT NULL,"
+    " transaction_id TEXT NOT NULL, context TEXT NOT NULL, pagination INTEGER,"
+    " fingerprint TEXT NOT NULL, stored_ms INTEGER NOT NULL, begun_ms INTEGER,"
+    " ended_ms INTEGER, begin_mwh INTEGER, end_mwh INTEGER,"
+    " is_billable INTEGER NOT NULL, verdict TEXT NOT NULL,"
+    " model TEXT NOT NULL, serial TEXT NOT NULL, mark TEXT NOT NULL,"
+    " why TEXT NOT NULL, key_hex TEXT NOT NULL, record BLOB, original BLOB);"
+    "CREATE INDEX dataset_by_pagination"
+    " ON dataset(meter, fingerprint, context, pagination);"
+    "CREATE INDEX dataset_by_transaction ON dataset(meter, transaction_id);"
+    "CREATE INDEX dataset_open ON dataset(meter, transaction_id)"
+    " WHERE state=0;";
+
+/* From each version to the next; a new file takes all steps. */
+static const char *const schema_steps[] = {version_1, version_2};
+
+#define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
 
 /* Pages freed by deleted rows are used again, so the file is as large as the
  * outbox ever was; auto_vacuum would write more pages for each row only to
  * give back space that the next outage needs again. Debian's SQLite wipes
  * deleted rows by default, which would double the writing. The WAL is moved
  * into the file every 4 MB and cut to 8 MB after a burst. */
-static const char writer_settings[] =
-    "PRAGMA page_size=" STR(PAGE_BYTES) ";"
-                                        "PRAGMA auto_vacuum=NONE;"
-                                        "PRAGMA journal_mode=WAL;"
-                                        "PRAGMA synchronous=FULL;"
-                                        "PRAGMA wal_autocheckpoint=1000;"
-                                        "PRAGMA journal_size_limit=8388608;"
-                                        "PRAGMA secure_delete=OFF;"
-                                        "PRAGMA trusted_schema=OFF;";
+static const char writer_settings[] = "PRAGMA page_size=4096;"
+                                      "PRAGMA auto_vacuum=NONE;"
+                                      "PRAGMA journal_mode=WAL;"
+                                      "PRAGMA synchronous=FULL;"
+                                      "PRAGMA wal_autocheckpoint=1000;"
+                                      "PRAGMA journal_size_limit=8388608;"
+                                      "PRAGMA secure_delete=OFF;"
+                                      "PRAGMA trusted_schema=OFF;";
 
 static const char reader_settings[] =
     "PRAGMA query_only=ON; PRAGMA cache_size=-512; PRAGMA trusted_schema=OFF;";
@@ -188,9 +201,8 @@ static int check_header(const char *path, struct mg_err *err)
     return rc;
 }
 
-/* @return MG_OK and whether the schema has still to be made */
-static int check_version(sqlite3 *db, const char *path, bool *ret_is_new,
-                         struct mg_err *err)
+int store__file_version(sqlite3 *db, const char *path, int *ret_version,
+                        struct mg_err *err)
 {
     int64_t application = 0, version = 0, n_tables = 0;
     int rc = query_int(db, "PRAGMA application_id", &application, err);
@@ -206,7 +218,7 @@ static int check_version(sqlite3 *db, const char *path, bool *ret_is_new,
         return rc;
     }
     if (application == 0 && version == 0 && n_tables == 0) {
-        *ret_is_new = true;
+        *ret_version = 0;
         return MG_OK;
     }
     if (application != APPLICATION_ID || version < 1) {
@@ -221,7 +233,7 @@ static int check_version(sqlite3 *db, const char *path, bool *ret_is_new,
                           "(schema %lld, this one knows up to %d)",
                           path, (long long)version, SCHEMA_VERSION);
     }
-    *ret_is_new = false;
+    *ret_version = (int)version;
     return MG_OK;
 }
 
@@ -243,7 +255,7 @@ static int check_wal(sqlite3 *db, struct mg_err *err)
     return rc;
 }
 
-static int make_schema(sqlite3 *db, struct mg_err *err)
+static int make_epoch(sqlite3 *db, struct mg_err *err)
 {
     uint64_t number;
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
@@ -251,10 +263,31 @@ static int make_schema(sqlite3 *db, struct mg_err *err)
     }
     char insert[96];
     (void)snprintf(insert, sizeof insert,
-                   "INSERT INTO meta VALUES('epoch','%016llx');COMMIT;",
-                   (unsigned long long)number);
-    int rc = run(db, schema, err, "cannot make the tables");
-    return rc == MG_OK ? run(db, insert, err, "cannot make the tables") : rc;
+                   "PRAGMA application_id=%d;"
+                   "INSERT INTO meta VALUES('epoch','%016llx');",
+                   APPLICATION_ID, (unsigned long long)number);
+    return run(db, insert, err, "cannot make the tables");
+}
+
+/* In one transaction, so that a file is of the old version or of the new one.
+ * After a failure the connection is closed, which rolls back. */
+static int upgrade(sqlite3 *db, int version, struct mg_err *err)
+{
+    static const char what[] = "cannot make the tables";
+    int rc = run(db, "BEGIN IMMEDIATE", err, what);
+    for (int i = version; rc == MG_OK && i < SCHEMA_VERSION; i++) {
+        rc = run(db, schema_steps[i], err, what);
+    }
+    if (rc == MG_OK && version == 0) {
+        rc = make_epoch(db, err);
+    }
+    if (rc == MG_OK) {
+        char end[64];
+        (void)snprintf(end, sizeof end, "PRAGMA user_version=%d; COMMIT",
+                       SCHEMA_VERSION);
+        rc = run(db, end, err, what);
+    }
+    return rc;
 }
 
 static int read_epoch(sqlite3 *db, char *ret_epoch, struct mg_err *err)
@@ -285,8 +318,8 @@ static int set_up(sqlite3 *db, const char *path, char *ret_epoch,
 {
     /* Not even a WAL left over is moved into a file that is not ours. */
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    bool is_new = false;
-    int rc = check_version(db, path, &is_new, err);
+    int version = 0;
+    int rc = store__file_version(db, path, &version, err);
     if (rc != MG_OK) {
         return rc;
     }
@@ -297,8 +330,8 @@ static int set_up(sqlite3 *db, const char *path, char *ret_epoch,
     }
     int grow = GROW_BYTES;
     (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_CHUNK_SIZE, &grow);
-    if (rc == MG_OK && is_new) {
-        rc = make_schema(db, err);
+    if (rc == MG_OK && version < SCHEMA_VERSION) {
+        rc = upgrade(db, version, err);
     }
     if (rc == MG_OK) {
         rc = read_epoch(db, ret_epoch, err);

@@ -13,8 +13,9 @@
  *  pid of the holder; MG_E_IO */
 int store__lock(const char *path, int *ret_fd, struct mg_err *err);
 
-/** Open for writing, or make it when it is not there or empty. A file that is
- *  not ours is left as it is.
+/** Open for writing, or make it when it is not there or empty; a file of an
+ *  older version is brought up to date. A file that is not ours is left as it
+ *  is.
  *  @param ret_epoch  STORE_EPOCH_LEN characters and a NUL
  *  @return MG_OK; MG_E_PROTO: no database of ours; MG_E_NOSUP: made by a
  *  newer version; MG_E_NOSPC; MG_E_IO */
@@ -24,6 +25,11 @@ int store__file_open(const char *path, sqlite3 **ret_db, char *ret_epoch,
 /** One more connection, for reading. */
 int store__file_open_reader(const char *path, sqlite3 **ret_db,
                             struct mg_err *err);
+
+/** @param ret_version  of the schema; 0: an empty file
+ *  @return as store__file_open */
+int store__file_version(sqlite3 *db, const char *path, int *ret_version,
+                        struct mg_err *err);
 
 int store__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
                    struct mg_err *err);

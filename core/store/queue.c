@@ -12,7 +12,7 @@ struct store_item *store__item_create(const char *name, size_t name_len,
     }
     *item = (struct store_item){.name_len = name_len, .len = len};
     memcpy(item->bytes, name, name_len);
-    if (len > 0) {
+    if (data != NULL && len > 0) {
         memcpy(item->bytes + name_len, data, len);
     }
     return item;
@@ -25,15 +25,13 @@ static uint64_t size_of(const struct store_item *item)
 
 static void count_in(struct store_list *list, const struct store_item *item)
 {
-    list->n_rows += item->is_row;
-    list->n_puts += !item->is_row;
+    list->n[item->kind]++;
     list->n_bytes += size_of(item);
 }
 
 static void count_out(struct store_list *list, const struct store_item *item)
 {
-    list->n_rows -= item->is_row;
-    list->n_puts -= !item->is_row;
+    list->n[item->kind]--;
     list->n_bytes -= size_of(item);
 }
 
@@ -54,12 +52,17 @@ static bool fits_without(const struct store_queue *q,
                          const struct store_item *item,
                          const struct store_list *gone)
 {
-    size_t n_rows = q->waiting.n_rows + q->n_taken_rows - gone->n_rows;
-    size_t n_puts = q->waiting.n_puts + q->n_taken_puts;
+    static const size_t max[STORE_N_ITEM_KINDS] = {
+        [STORE_ITEM_PUT] = STORE_QUEUE_PUTS,
+        [STORE_ITEM_ROW] = STORE_QUEUE_ROWS,
+        [STORE_ITEM_DATASET] = STORE_QUEUE_DATASETS};
+    enum store_item_kind kind = item->kind;
+    size_t n = q->waiting.n[kind] + q->n_taken[kind] - gone->n[kind];
     uint64_t n_bytes = q->waiting.n_bytes + q->n_taken_bytes - gone->n_bytes;
-    return (item->is_row ? n_rows < STORE_QUEUE_ROWS
-                         : n_puts < STORE_QUEUE_PUTS) &&
-           n_bytes + size_of(item) <= STORE_QUEUE_BYTES;
+    /* Nothing else keeps a dataset out. */
+    bool has_bytes = kind == STORE_ITEM_DATASET ||
+                     n_bytes + size_of(item) <= STORE_QUEUE_BYTES;
+    return n < max[kind] && has_bytes;
 }
 
 bool store__queue_has_room(const struct store_queue *q,
@@ -71,7 +74,7 @@ bool store__queue_has_room(const struct store_queue *q,
 
 static bool is_live(const struct store_item *item)
 {
-    return item->is_row && item->class_ == MG_ROW_READINGS;
+    return item->kind == STORE_ITEM_ROW && item->class_ == MG_ROW_READINGS;
 }
 
 /* The group of an item that goes still ends where it ended. */
@@ -108,13 +111,14 @@ bool store__queue_make_room(struct store_queue *q,
         return false;
     }
     struct store_item *prev = NULL, *next;
-    for (struct store_item *i = q->waiting.first; gone.n_rows > 0; i = next) {
+    for (struct store_item *i = q->waiting.first; store__list_count(&gone) > 0;
+         i = next) {
         next = i->next;
         if (!is_live(i)) {
             prev = i;
             continue;
         }
-        gone.n_rows--;
+        gone.n[i->kind]--;
         dropped->n_rows++;
         dropped->n_readings += i->n_readings;
         unlink_after(q, prev, i);
@@ -147,7 +151,7 @@ void store__queue_take(struct store_queue *q, size_t max_items,
     bool is_whole = true;
     while (q->sealed != NULL) {
         bool is_enough =
-            list.n_rows + list.n_puts >= max_items || list.n_bytes >= max_bytes;
+            store__list_count(&list) >= max_items || list.n_bytes >= max_bytes;
         if (is_whole && is_enough) {
             break;
         }
@@ -162,16 +166,14 @@ void store__queue_take(struct store_queue *q, size_t max_items,
     if (q->sealed != NULL) {
         q->since_ns = 0; /* what is left is late already */
     }
-    q->n_taken_rows = list.n_rows;
-    q->n_taken_puts = list.n_puts;
+    memcpy(q->n_taken, list.n, sizeof q->n_taken);
     q->n_taken_bytes = list.n_bytes;
     *ret_list = list;
 }
 
 void store__queue_done(struct store_queue *q)
 {
-    q->n_taken_rows = 0;
-    q->n_taken_puts = 0;
+    memset(q->n_taken, 0, sizeof q->n_taken);
     q->n_taken_bytes = 0;
 }
 
@@ -189,8 +191,9 @@ void store__queue_give_back(struct store_queue *q, struct store_list *list)
     if (q->sealed == NULL) {
         q->sealed = list->last;
     }
-    q->waiting.n_rows += list->n_rows;
-    q->waiting.n_puts += list->n_puts;
+    for (size_t i = 0; i < STORE_N_ITEM_KINDS; i++) {
+        q->waiting.n[i] += list->n[i];
+    }
     q->waiting.n_bytes += list->n_bytes;
     *list = (struct store_list){0};
 }

@@ -1,5 +1,5 @@
-/* What the loop has handed over and the disk does not have yet: rows and
- * values in one order. No locking in here: the owner holds its mutex.
+/* What the loop has handed over and the disk does not have yet: rows, values
+ * and datasets in one order. No locking in here: the owner holds its mutex.
  *
  * All that is handed over in one turn of the loop is a group, and a group is
  * never split between two transactions. */
@@ -8,33 +8,42 @@
 
 #include "store/store.h"
 
-#define STORE_QUEUE_ROWS  4096
-#define STORE_QUEUE_PUTS  4096
-#define STORE_QUEUE_BYTES (64ULL * 1024 * 1024)
+#define STORE_QUEUE_ROWS     4096
+#define STORE_QUEUE_PUTS     4096
+#define STORE_QUEUE_DATASETS 1024 /* whatever else waits */
+#define STORE_QUEUE_BYTES    (64ULL * 1024 * 1024)
+
+enum store_item_kind {
+    STORE_ITEM_PUT, /* a value to set */
+    STORE_ITEM_ROW, /* of the outbox */
+    STORE_ITEM_DATASET,
+    STORE_N_ITEM_KINDS
+};
 
 struct store_item {
     struct store_item *next;
     uint64_t ticket;
-    bool is_row;        /* else a value to set */
+    enum store_item_kind kind;
     bool is_group_last; /* of what was handed over in one turn of the loop */
     enum mg_row_class class_;
     uint32_t n_readings;
     int64_t created_ms;
-    size_t name_len; /* topic or key */
-    size_t len;      /* payload or value; 0 of a value: delete it */
+    size_t name_len; /* topic, key, or struct mg_dataset */
+    size_t len;      /* payload, value, or record and original; 0 of a value:
+                      * delete it */
     char bytes[];    /* the name, then the payload */
 };
 
 struct store_list {
     struct store_item *first, *last; /* owned */
-    size_t n_rows, n_puts;
+    size_t n[STORE_N_ITEM_KINDS];
     uint64_t n_bytes;
 };
 
 struct store_queue {
     struct store_list waiting;
     struct store_item *sealed; /* the last the thread may take; NULL: none */
-    size_t n_taken_rows, n_taken_puts; /* in the hands of the thread */
+    size_t n_taken[STORE_N_ITEM_KINDS]; /* in the hands of the thread */
     uint64_t n_taken_bytes;
     uint64_t since_ns; /* when the oldest waiting item came */
 };
@@ -44,7 +53,18 @@ struct store_dropped {
     uint64_t n_rows, n_readings;
 };
 
-/** @return owned; NULL: no memory */
+/** All items of a list. */
+static inline size_t store__list_count(const struct store_list *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < STORE_N_ITEM_KINDS; i++) {
+        n += list->n[i];
+    }
+    return n;
+}
+
+/** @param data  NULL: the caller writes the payload
+ *  @return owned; NULL: no memory */
 struct store_item *store__item_create(const char *name, size_t name_len,
                                       const void *data, size_t len);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/dataset.h"
 #include "store/report.h"
 
 #define DEFAULT_COMMIT_MS 100
@@ -189,6 +190,11 @@ void mg_store_close(struct mg_store *s)
     close_handles(s);
 }
 
+const char *mg_store_path(const struct mg_store *s)
+{
+    return s->path;
+}
+
 const char *mg_store_epoch(const struct mg_store *s)
 {
     return s->epoch;
@@ -196,14 +202,14 @@ const char *mg_store_epoch(const struct mg_store *s)
 
 /* ---- Hand over ---- */
 
-/* @param item  owned from now on; NULL: no memory */
-static int hand_over(struct mg_store *s, struct store_item *item,
+int store__hand_over(struct mg_store *s, struct store_item *item,
                      uint64_t *ret_ticket)
 {
     if (item == NULL) {
         return MG_E_NOSPC; /* to the caller it is the same */
     }
-    bool is_live = item->is_row && item->class_ == MG_ROW_READINGS;
+    bool is_live =
+        item->kind == STORE_ITEM_ROW && item->class_ == MG_ROW_READINGS;
     struct store_dropped dropped = {0};
     uv_mutex_lock(&s->mutex);
     bool is_taken =
@@ -238,12 +244,12 @@ int mg_store_append(struct mg_store *s, const struct mg_store_row *row,
     struct store_item *item =
         store__item_create(row->topic, topic_len, row->payload, row->len);
     if (item != NULL) {
-        item->is_row = true;
+        item->kind = STORE_ITEM_ROW;
         item->class_ = row->class_;
         item->n_readings = row->n_readings;
         item->created_ms = row->created_ms;
     }
-    return hand_over(s, item, ret_ticket);
+    return store__hand_over(s, item, ret_ticket);
 }
 
 int mg_store_put(struct mg_store *s, const char *key, const void *value,
@@ -254,8 +260,8 @@ int mg_store_put(struct mg_store *s, const char *key, const void *value,
         len > MG_STORE_VALUE_MAX || (len > 0 && value == NULL)) {
         return MG_E_INVAL;
     }
-    return hand_over(s, store__item_create(key, key_len, value, len),
-                     ret_ticket);
+    return store__hand_over(s, store__item_create(key, key_len, value, len),
+                            ret_ticket);
 }
 
 void mg_store_flush(struct mg_store *s)

@@ -62,6 +62,12 @@ struct mg_store {
  *  disk has failed too often. @param arg  the store */
 void store__thread(void *arg);
 
+/** Queue an item, or free it.
+ *  @param item  owned from now on; NULL: no memory
+ *  @return MG_OK and the ticket; MG_E_NOSPC */
+int store__hand_over(struct mg_store *store, struct store_item *item,
+                     uint64_t *ret_ticket);
+
 /* Under the mutex. */
 static inline bool store__has_work(const struct mg_store *store)
 {
@@ -72,7 +78,7 @@ static inline bool store__has_work(const struct mg_store *store)
 static inline bool store__has_much(const struct mg_store *store)
 {
     const struct store_list *w = &store->queue.waiting;
-    return w->n_rows + w->n_puts >= STORE_COMMIT_ITEMS ||
+    return store__list_count(w) >= STORE_COMMIT_ITEMS ||
            w->n_bytes >= STORE_COMMIT_BYTES;
 }
 

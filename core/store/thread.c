@@ -86,8 +86,8 @@ static bool wait_for_work(struct mg_store *s, const struct state *t)
 static void take(struct mg_store *s, bool is_failing, struct pass *ret)
 {
     const struct store_list *w = &s->queue.waiting;
-    ret->is_queue_calm = w->n_rows <= STORE_QUEUE_ROWS / 2 &&
-                         w->n_puts <= STORE_QUEUE_PUTS / 2 &&
+    ret->is_queue_calm = w->n[STORE_ITEM_ROW] <= STORE_QUEUE_ROWS / 2 &&
+                         w->n[STORE_ITEM_PUT] <= STORE_QUEUE_PUTS / 2 &&
                          w->n_bytes <= STORE_QUEUE_BYTES / 2;
     store__queue_take(&s->queue,
                       is_failing ? STORE_RETRY_ITEMS : STORE_COMMIT_ITEMS,
@@ -118,7 +118,8 @@ static void set_stats(struct mg_store *s)
 
 static void committed(struct mg_store *s, struct pass *p)
 {
-    bool has_rows = p->items.n_rows > 0, is_durable = p->items.last != NULL;
+    bool has_rows = p->items.n[STORE_ITEM_ROW] > 0;
+    bool is_durable = p->items.last != NULL;
     uint64_t ticket = is_durable ? p->items.last->ticket : 0;
     store__list_free(&p->items);
     uv_mutex_lock(&s->mutex);

@@ -1,5 +1,7 @@
 #include "store/writer.h"
 
+#include "store/dataset_row.h"
+
 static const char *const queries[STORE_N_QUERIES] = {
     [STORE_Q_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_Q_COMMIT] = "COMMIT",
@@ -23,6 +25,24 @@ static const char *const queries[STORE_N_QUERIES] = {
     [STORE_Q_PARKED_LIVE] = "SELECT id, length(payload), n_readings, created_ms"
                             " FROM parked WHERE id>?1 AND class=0"
                             " ORDER BY id LIMIT ?2",
+    [STORE_Q_ADD_DATASET] =
+        "INSERT INTO dataset(kind, state, meter, transaction_id, context,"
+        " pagination, fingerprint, stored_ms, begun_ms, ended_ms, begin_mwh,"
+        " end_mwh, is_billable, verdict, model, serial, mark, why, key_hex,"
+        " record, original) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+    /* What the session knew at its begin stays where the record does not tell
+     * it. */
+    [STORE_Q_COMPLETE_DATASET] =
+        "UPDATE dataset SET kind=?1, state=?2, context=?5, pagination=?6,"
+        " fingerprint=?7, stored_ms=?8, begun_ms=coalesce(?9, begun_ms),"
+        " ended_ms=?10, begin_mwh=coalesce(?11, begin_mwh), end_mwh=?12,"
+        " is_billable=?13, verdict=?14,"
+        " model=CASE ?15 WHEN '' THEN model ELSE ?15 END,"
+        " serial=CASE ?16 WHEN '' THEN serial ELSE ?16 END,"
+        " mark=?17, why=?18, key_hex=?19, record=?20, original=?21"
+        " WHERE id=(SELECT id FROM dataset WHERE state=0 AND meter=?3"
+        " AND transaction_id=?4 ORDER BY id LIMIT 1)",
     [STORE_Q_DELETE_PARKED] = "DELETE FROM parked WHERE id=?1",
 };
 
@@ -213,6 +233,19 @@ static int settle(struct store_writer *w, const struct store_settlement *s,
     return store__writer_run(w, STORE_Q_DELETE_ROW, err);
 }
 
+static int write_item(struct store_writer *w, const struct store_item *item,
+                      struct mg_err *err)
+{
+    switch (item->kind) {
+    case STORE_ITEM_ROW:
+        return add_row(w, item, err);
+    case STORE_ITEM_DATASET:
+        return store__write_dataset(w, item, err);
+    default:
+        return put(w, item, err);
+    }
+}
+
 static int fill(struct store_writer *w, const struct store_list *items,
                 const struct store_settlement *settled, size_t n_settled,
                 struct mg_err *err)
@@ -223,7 +256,7 @@ static int fill(struct store_writer *w, const struct store_list *items,
     }
     for (const struct store_item *i = items->first; rc == MG_OK && i != NULL;
          i = i->next) {
-        rc = i->is_row ? add_row(w, i, err) : put(w, i, err);
+        rc = write_item(w, i, err);
     }
     return rc;
 }

@@ -22,6 +22,8 @@ enum store_query {
     STORE_Q_LIVE_AFTER,
     STORE_Q_PARKED_LIVE,
     STORE_Q_DELETE_PARKED,
+    STORE_Q_ADD_DATASET,
+    STORE_Q_COMPLETE_DATASET,
     STORE_N_QUERIES
 };
 
@@ -65,7 +67,7 @@ int store__writer_commit(struct store_writer *writer,
 /** Make the space of the WAL usable again, after a failed commit. */
 void store__writer_make_space(struct store_writer *writer);
 
-/* ---- For retention.c, within a transaction ---- */
+/* ---- For retention.c and dataset_write.c, within a transaction ---- */
 
 /** Run a statement that returns no row, and reset it. */
 int store__writer_run(struct store_writer *writer, enum store_query query,

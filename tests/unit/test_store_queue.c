@@ -17,7 +17,7 @@ static struct store_item *item_of(char name)
 {
     struct store_item *item = store__item_create(&name, 1, "", 0);
     assert_non_null(item);
-    item->is_row = name > '9';
+    item->kind = name > '9' ? STORE_ITEM_ROW : STORE_ITEM_PUT;
     item->class_ = name >= 'a' ? MG_ROW_READINGS : MG_ROW_EVENT;
     item->n_readings = 5;
     item->ticket = (uint64_t)name;
@@ -41,13 +41,13 @@ static void check_counts(const struct store_list *list)
     size_t n_rows = 0, n_puts = 0, n_bytes = 0;
     const struct store_item *last = NULL;
     for (const struct store_item *i = list->first; i != NULL; i = i->next) {
-        n_rows += i->is_row;
-        n_puts += !i->is_row;
+        n_rows += i->kind == STORE_ITEM_ROW;
+        n_puts += i->kind == STORE_ITEM_PUT;
         n_bytes += i->name_len + i->len;
         last = i;
     }
-    assert_int_equal(list->n_rows, n_rows);
-    assert_int_equal(list->n_puts, n_puts);
+    assert_int_equal(list->n[STORE_ITEM_ROW], n_rows);
+    assert_int_equal(list->n[STORE_ITEM_PUT], n_puts);
     assert_int_equal(list->n_bytes, n_bytes);
     assert_ptr_equal(list->last, last);
 }
@@ -88,7 +88,7 @@ static void only_sealed_groups_are_taken(void **state)
     store__queue_seal(&q);
     store__queue_seal(&q);
     takes(&q, 9, "Cd");
-    assert_int_equal(q.waiting.n_rows, 0);
+    assert_int_equal(q.waiting.n[STORE_ITEM_ROW], 0);
 }
 
 static void groups_stay_whole(void **state)
@@ -123,13 +123,13 @@ static void what_failed_comes_first_again(void **state)
     struct store_list list;
     add(&q, "ab 1 ");
     store__queue_take(&q, 9, MUCH, &list);
-    assert_int_equal(q.n_taken_rows, 2);
-    assert_int_equal(q.n_taken_puts, 1);
+    assert_int_equal(q.n_taken[STORE_ITEM_ROW], 2);
+    assert_int_equal(q.n_taken[STORE_ITEM_PUT], 1);
     assert_int_equal(q.n_taken_bytes, 3);
     add(&q, "c");
     store__queue_give_back(&q, &list);
     assert_null(list.first);
-    assert_int_equal(q.n_taken_rows, 0);
+    assert_int_equal(q.n_taken[STORE_ITEM_ROW], 0);
     takes(&q, 9, "ab1"); /* c is not sealed */
     add(&q, "d ");
     store__queue_take(&q, 9, MUCH, &list);
@@ -145,7 +145,7 @@ static void what_failed_comes_first_again(void **state)
 /* Fill up with events so that n rows are in the queue. */
 static void fill(struct store_queue *q, size_t n)
 {
-    while (q->waiting.n_rows < n) {
+    while (q->waiting.n[STORE_ITEM_ROW] < n) {
         store__queue_add(q, item_of('Z'), 7);
     }
     store__queue_seal(q);
@@ -186,7 +186,7 @@ static void sealed_end_may_go(void **state)
     (void)state;
     struct store_queue q = {0};
     struct store_dropped dropped = {0};
-    while (q.waiting.n_rows < STORE_QUEUE_ROWS - 1) {
+    while (q.waiting.n[STORE_ITEM_ROW] < STORE_QUEUE_ROWS - 1) {
         store__queue_add(&q, item_of('Z'), 7);
     }
     add(&q, "a ");
@@ -194,7 +194,8 @@ static void sealed_end_may_go(void **state)
     store__queue_add(&q, item_of('X'), 7);
     struct store_list list;
     store__queue_take(&q, 1, MUCH, &list);
-    assert_int_equal(list.n_rows, STORE_QUEUE_ROWS - 1); /* still one group */
+    assert_int_equal(list.n[STORE_ITEM_ROW],
+                     STORE_QUEUE_ROWS - 1); /* still one group */
     check_counts(&list);
     list_is(&q.waiting, "X");
     store__list_free(&list);
