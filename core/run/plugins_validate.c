@@ -272,6 +272,40 @@ static int check_driver(const struct mg_driver *d, struct mg_err *err)
     return rc;
 }
 
+/* A meter that signs has one procedure for that, and only such a meter. */
+static int check_signing(const struct mg_plugin *p, struct mg_err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->driver->n_procedures; i++) {
+        const struct mg_procedure *c = &p->driver->procedures[i];
+        if ((c->flags & MG_PROC_SESSION) == 0) {
+            continue;
+        }
+        n++;
+        if (c->args_size != sizeof(struct mg_session_args) || c->n_args != 0) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "procedure %s: its arguments are not struct "
+                              "mg_session_args",
+                              c->verb);
+        }
+    }
+    bool signs = (p->capabilities & MG_CAP_SIGNS) != 0;
+    if (n != (signs ? 1 : 0)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "%zu procedures for sessions; a meter that signs has "
+                          "one, others have none",
+                          n);
+    }
+    if (signs && p->firmware != NULL &&
+        (p->firmware->sign_request == NULL ||
+         p->firmware->sign_result == NULL)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "firmware: a meter that signs needs sign_request and "
+                          "sign_result");
+    }
+    return MG_OK;
+}
+
 /* ---- Firmware ---- */
 
 static bool has_all_ops(const struct mg_firmware *f)
@@ -391,6 +425,9 @@ int mg_plugin_validate(const struct mg_plugin *plugin, struct mg_err *err)
     }
     if (rc == MG_OK && plugin->firmware != NULL) {
         rc = check_firmware(plugin->firmware, err);
+    }
+    if (rc == MG_OK) {
+        rc = check_signing(plugin, err);
     }
     if (rc != MG_OK) {
         mg_err_prefix(err, "%s", plugin->model);
