@@ -37,7 +37,9 @@ enum mg_dataset_state {
 };
 
 struct mg_dataset {
-    int64_t id; /* given by the store, ascending; not for add */
+    int64_t id;      /* given by the store, ascending; not for add */
+    int64_t arrival; /* of the record: 1, 2, ... as they came; 0 = no record;
+                      * given by the store */
     enum mg_dataset_kind kind;
     enum mg_dataset_state state;
     char meter[48];

@@ -35,7 +35,7 @@ struct mg_datasets {
     "SELECT id, kind, state, meter, transaction_id, context, pagination,"      \
     " fingerprint, stored_ms, begun_ms, ended_ms, begin_mwh, end_mwh,"         \
     " is_billable, verdict, model, serial, mark, why, key_hex, record,"        \
-    " original FROM dataset "
+    " original, arrival FROM dataset "
 
 enum column {
     COL_ID,
@@ -59,7 +59,8 @@ enum column {
     COL_WHY,
     COL_KEY,
     COL_RECORD,
-    COL_ORIGINAL
+    COL_ORIGINAL,
+    COL_ARRIVAL
 };
 
 static const char *const queries[N_QUERIES] = {
@@ -198,6 +199,7 @@ static void take_numbers(sqlite3_stmt *q, struct mg_dataset *d)
     d->id = sqlite3_column_int64(q, COL_ID);
     d->pagination = (uint64_t)sqlite3_column_int64(q, COL_PAGINATION);
     d->is_billable = sqlite3_column_int(q, COL_BILLABLE) != 0;
+    d->arrival = sqlite3_column_int64(q, COL_ARRIVAL);
     d->stored_ms = sqlite3_column_int64(q, COL_STORED);
     d->begun_ms = known(q, COL_BEGUN, 0);
     d->ended_ms = known(q, COL_ENDED, 0);

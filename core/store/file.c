@@ -31,8 +31,10 @@ static const char version_1[] =
 
 /* Signed datasets, kept for good; MG_ROW_SIGNED rows of the outbox are only
  * their way to the broker. No row is ever deleted, so a number that is missing
- * among the ids was taken out by somebody else. NULL: not known; pagination is
- * NULL without a record. A pagination above 2^63 - 1 is negative here. */
+ * among the ids was taken out by somebody else. `arrival` numbers the records
+ * as they came: the row of a session is older than its record. NULL: not known;
+ * pagination and arrival are NULL without a record. A pagination above 2^63 - 1
+ * is negative here. */
 static const char version_2[] =
     "CREATE TABLE dataset(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " kind INTEGER NOT NULL, state INTEGER NOT NULL, meter TEXT NOT NULL,"
@@ -41,9 +43,11 @@ static const char version_2[] =
     " ended_ms INTEGER, begin_mwh INTEGER, end_mwh INTEGER,"
     " is_billable INTEGER NOT NULL, verdict TEXT NOT NULL,"
     " model TEXT NOT NULL, serial TEXT NOT NULL, mark TEXT NOT NULL,"
-    " why TEXT NOT NULL, key_hex TEXT NOT NULL, record BLOB, original BLOB);"
+    " why TEXT NOT NULL, key_hex TEXT NOT NULL, arrival INTEGER, record BLOB,"
+    " original BLOB);"
     "CREATE INDEX dataset_by_pagination"
     " ON dataset(meter, fingerprint, context, pagination);"
+    "CREATE UNIQUE INDEX dataset_by_arrival ON dataset(arrival);"
     "CREATE INDEX dataset_by_transaction ON dataset(meter, transaction_id);"
     "CREATE INDEX dataset_open ON dataset(meter, transaction_id)"
     " WHERE state=0;";

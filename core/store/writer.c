@@ -2,6 +2,10 @@
 
 #include "store/dataset_row.h"
 
+#define NEXT_ARRIVAL                                                           \
+    "CASE WHEN ?20 IS NOT NULL"                                                \
+    " THEN (SELECT coalesce(max(arrival), 0) + 1 FROM dataset) END"
+
 static const char *const queries[STORE_N_QUERIES] = {
     [STORE_Q_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_Q_COMMIT] = "COMMIT",
@@ -29,8 +33,10 @@ static const char *const queries[STORE_N_QUERIES] = {
         "INSERT INTO dataset(kind, state, meter, transaction_id, context,"
         " pagination, fingerprint, stored_ms, begun_ms, ended_ms, begin_mwh,"
         " end_mwh, is_billable, verdict, model, serial, mark, why, key_hex,"
-        " record, original) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        " record, original, arrival) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+        "?9, ?10,"
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, " NEXT_ARRIVAL
+        ")",
     /* What the session knew at its begin stays where the record does not tell
      * it. */
     [STORE_Q_COMPLETE_DATASET] =
@@ -40,7 +46,8 @@ static const char *const queries[STORE_N_QUERIES] = {
         " is_billable=?13, verdict=?14,"
         " model=CASE ?15 WHEN '' THEN model ELSE ?15 END,"
         " serial=CASE ?16 WHEN '' THEN serial ELSE ?16 END,"
-        " mark=?17, why=?18, key_hex=?19, record=?20, original=?21"
+        " mark=?17, why=?18, key_hex=?19, record=?20, original=?21,"
+        " arrival=" NEXT_ARRIVAL
         " WHERE id=(SELECT id FROM dataset WHERE state=0 AND meter=?3"
         " AND transaction_id=?4 ORDER BY id LIMIT 1)",
     [STORE_Q_DELETE_PARKED] = "DELETE FROM parked WHERE id=?1",

@@ -196,6 +196,7 @@ static void what_is_not_known_is_no_number(void **state)
     struct mg_err err;
     assert_int_equal(mg_datasets_get(reader, 1, &d, &err), MG_OK);
     assert_int_equal(d.context, 0);
+    assert_int_equal(d.arrival, 0);
     assert_int_equal(d.begun_ms, 0);
     assert_int_equal(d.begin_mwh, INT64_MIN);
     assert_int_equal(d.end_mwh, INT64_MIN);
@@ -303,6 +304,7 @@ static void record_completes_the_row_of_its_session(void **state)
     struct mg_err err;
     assert_int_equal(mg_datasets_get(reader, 3, &d, &err), MG_OK);
     assert_int_equal(d.state, MG_DATASET_DONE);
+    assert_int_equal(d.arrival, 2); /* the record of the begin came first */
     assert_int_equal(d.pagination, 1);
     assert_string_equal(d.verdict, "valid");
     assert_string_equal(d.key_hex, "30k");
