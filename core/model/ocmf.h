@@ -45,6 +45,7 @@ struct mg_ocmf_reading {
     struct mg_ocmf_number rv, cl;
     bool is_energy_bad, is_time_bad; /* EF has E, t */
     bool is_carried; /* some members come from the reading before */
+    bool is_ri_tx_carried; /* RI or TX does */
 };
 
 /** Members as spans in the order of the specification. */
@@ -53,7 +54,7 @@ struct mg_ocmf {
     struct mg_span fv, gi, gs, gv, pg, mv, mm, ms, mf, il, it, id, tt, cf, ct,
         ci;
     bool has_is, is_assigned; /* IS */
-    bool is_if_array;         /* IF is there and an array */
+    bool has_if, is_if_array; /* IF is there; and an array */
     size_t n_flags;
     struct mg_span flags[MG_OCMF_FLAGS_MAX]; /* IF */
     struct mg_span ln, lu;                   /* LC */

@@ -1,0 +1,256 @@
+#include "model/json_pull.h"
+
+#include <string.h>
+
+#include "model/json.h"
+#include "model/utf8.h"
+
+struct mg_pull mg_pull_init(const char *text, size_t len)
+{
+    return (struct mg_pull){.at = text, .end = text + len, .wanted = ""};
+}
+
+void mg_pull_space(struct mg_pull *p)
+{
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' ||
+                              *p->at == '\n' || *p->at == '\r')) {
+        p->at++;
+    }
+}
+
+static bool fail(struct mg_pull *p, const char *wanted)
+{
+    p->wanted = wanted;
+    return false;
+}
+
+static bool take(struct mg_pull *p, char c)
+{
+    if (p->at == p->end || *p->at != c) {
+        return false;
+    }
+    p->at++;
+    return true;
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+/* Behind the backslash. */
+static bool take_escape(struct mg_pull *p)
+{
+    if (p->at == p->end || *p->at == '\0' ||
+        strchr("\"\\/bfnrtu", *p->at) == NULL) {
+        return fail(p, "an escape");
+    }
+    if (*p->at++ != 'u') {
+        return true;
+    }
+    for (int i = 0; i < 4; i++) {
+        if (p->at == p->end || !is_hex(*p->at)) {
+            return fail(p, "four hex digits");
+        }
+        p->at++;
+    }
+    return true;
+}
+
+static bool take_special(struct mg_pull *p)
+{
+    if (p->at == p->end) {
+        return fail(p, "the end of a string");
+    }
+    if (take(p, '\\')) {
+        return take_escape(p);
+    }
+    size_t n = mg_utf8_len(p->at, (size_t)(p->end - p->at));
+    if (n < 2) {
+        return fail(p, n == 0 ? "UTF-8" : "no control character");
+    }
+    p->at += n;
+    return true;
+}
+
+static bool is_plain(char c)
+{
+    return (uint8_t)c >= 0x20 && (uint8_t)c < 0x80 && c != '"' && c != '\\';
+}
+
+static bool take_string(struct mg_pull *p, const char **ret, size_t *ret_len)
+{
+    if (!take(p, '"')) {
+        return fail(p, "a string");
+    }
+    const char *begin = p->at;
+    for (;;) {
+        while (p->at < p->end && is_plain(*p->at)) {
+            p->at++;
+        }
+        if (p->at < p->end && *p->at == '"') {
+            break;
+        }
+        if (!take_special(p)) {
+            return false;
+        }
+    }
+    *ret = begin;
+    *ret_len = (size_t)(p->at - begin);
+    p->at++;
+    return true;
+}
+
+static bool take_digits(struct mg_pull *p)
+{
+    const char *begin = p->at;
+    while (p->at < p->end && *p->at >= '0' && *p->at <= '9') {
+        p->at++;
+    }
+    return p->at > begin || fail(p, "a digit");
+}
+
+static bool take_number(struct mg_pull *p)
+{
+    (void)take(p, '-');
+    if (!take(p, '0') && !take_digits(p)) {
+        return fail(p, "a value");
+    }
+    if (take(p, '.') && !take_digits(p)) {
+        return false;
+    }
+    if (take(p, 'e') || take(p, 'E')) {
+        if (!take(p, '+')) {
+            (void)take(p, '-');
+        }
+        return take_digits(p);
+    }
+    return true;
+}
+
+static bool take_word(struct mg_pull *p, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(p->end - p->at) < len || memcmp(p->at, word, len) != 0) {
+        return fail(p, "a value");
+    }
+    p->at += len;
+    return true;
+}
+
+static bool open_container(struct mg_pull *p, bool is_object)
+{
+    if (p->depth == MG_PULL_DEPTH_MAX) {
+        return fail(p, "less nesting");
+    }
+    p->at++;
+    p->depth++;
+    uint64_t bit = (uint64_t)1 << p->depth;
+    p->objects = is_object ? p->objects | bit : p->objects & ~bit;
+    p->is_first = true;
+    return true;
+}
+
+static bool take_scalar(struct mg_pull *p, struct mg_pull_item *item)
+{
+    switch (p->at < p->end ? *p->at : '\0') {
+    case 't':
+        item->kind = MG_PULL_BOOL;
+        return take_word(p, "true");
+    case 'f':
+        item->kind = MG_PULL_BOOL;
+        return take_word(p, "false");
+    case 'n':
+        item->kind = MG_PULL_NULL;
+        return take_word(p, "null");
+    default:
+        item->kind = MG_PULL_NUMBER;
+        return take_number(p);
+    }
+}
+
+static bool take_value(struct mg_pull *p, struct mg_pull_item *item)
+{
+    char c = p->at < p->end ? *p->at : '\0';
+    if (c == '{' || c == '[') {
+        item->kind = c == '{' ? MG_PULL_OBJECT : MG_PULL_ARRAY;
+        return open_container(p, c == '{');
+    }
+    if (c == '"') {
+        item->kind = MG_PULL_STRING;
+        return take_string(p, &item->value, &item->value_len);
+    }
+    item->value = p->at;
+    bool is_right = take_scalar(p, item);
+    item->value_len = (size_t)(p->at - item->value);
+    return is_right;
+}
+
+static bool take_key(struct mg_pull *p, struct mg_pull_item *item)
+{
+    if (p->at == p->end || *p->at != '"') {
+        return fail(p, "a name");
+    }
+    if (!take_string(p, &item->key, &item->key_len)) {
+        return false;
+    }
+    mg_pull_space(p);
+    if (!take(p, ':')) {
+        return fail(p, "':'");
+    }
+    mg_pull_space(p);
+    return true;
+}
+
+bool mg_pull_next(struct mg_pull *p, struct mg_pull_item *ret)
+{
+    struct mg_pull_item item = {0};
+    mg_pull_space(p);
+    bool is_object = (p->objects >> p->depth & 1) != 0;
+    if (p->depth > 0) {
+        if (take(p, is_object ? '}' : ']')) {
+            p->depth--;
+            p->is_first = false;
+            item.kind = MG_PULL_CLOSE;
+            *ret = item;
+            return true;
+        }
+        if (!p->is_first && !take(p, ',')) {
+            return fail(p, is_object ? "',' or '}'" : "',' or ']'");
+        }
+        mg_pull_space(p);
+        if (is_object && !take_key(p, &item)) {
+            return false;
+        }
+    }
+    p->is_first = false;
+    if (!take_value(p, &item)) {
+        return false;
+    }
+    *ret = item;
+    return true;
+}
+
+bool mg_pull_skip(struct mg_pull *p, const struct mg_pull_item *item)
+{
+    if (item->kind != MG_PULL_OBJECT && item->kind != MG_PULL_ARRAY) {
+        return true;
+    }
+    unsigned outside = p->depth - 1;
+    struct mg_pull_item inner;
+    while (p->depth > outside) {
+        if (!mg_pull_next(p, &inner)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int mg_pull_unescape(const char *text, size_t len, char *buf, size_t cap,
+                     size_t *ret_len)
+{
+    struct mg_json_member m = {
+        .value = text, .value_len = len, .type = MG_JSON_STRING};
+    return mg_json_string(&m, buf, cap, ret_len);
+}
