@@ -7,6 +7,7 @@
  * one implementation used in the field. What is a guess is not read. See
  * README.md. */
 #include "options.h"
+#include "procedures.h"
 
 #define MANUAL "WM3M4 manual V1.07"
 #define MAP    "Iskra map as in EVerest and Tinkerforge"
@@ -181,6 +182,8 @@ static const struct mg_driver DRIVER = {
      * direct connected meter bear (ours). */
     .max_voltage_mv = 264500,
     .max_current_ma = 48000,
+    .procedures = wm3m4c_procedures,
+    .n_procedures = WM3M4C_N_PROCEDURES,
 };
 
 static unsigned variant(const void *options)
