@@ -24,11 +24,13 @@ enum mg_curve {
 
 /** Deviations that are tolerated, never silently. Bit set. */
 enum mg_leniency {
-    MG_LENIENT_KEY_RAW = 1 << 0,     /* X and Y without SPKI, maybe with 04 */
-    MG_LENIENT_KEY_SPACED = 1 << 1,  /* blanks, colons or lines in hex */
-    MG_LENIENT_SIG_RAW = 1 << 2,     /* r and s without DER */
-    MG_LENIENT_SIG_DER = 1 << 3,     /* INTEGERs with superfluous zeros */
-    MG_LENIENT_SIG_ENCODING = 1 << 4 /* SD is not encoded as SE says */
+    MG_LENIENT_KEY_RAW = 1 << 0,      /* X and Y without SPKI, maybe with 04 */
+    MG_LENIENT_KEY_SPACED = 1 << 1,   /* blanks, colons or lines in hex */
+    MG_LENIENT_SIG_RAW = 1 << 2,      /* r and s without DER */
+    MG_LENIENT_SIG_DER = 1 << 3,      /* INTEGERs with superfluous zeros */
+    MG_LENIENT_SIG_ENCODING = 1 << 4, /* SD is not encoded as SE says */
+    MG_LENIENT_SA_NAME = 1 << 5,      /* SA in a spelling outside the table */
+    MG_LENIENT_KEY_CURVE = 1 << 6     /* the key is not of SA's curve */
 };
 
 /** "secp256r1". */

@@ -8,7 +8,8 @@
 enum mg_verdict {
     MG_VERDICT_VALID,
     MG_VERDICT_LENIENT,     /* the signature is good after a tolerated
-                             * deviation, which `lenient` names */
+                             * deviation, which `lenient` names; blanks in the
+                             * key are none */
     MG_VERDICT_INVALID,     /* not this key's signature of this payload */
     MG_VERDICT_NO_KEY,      /* nothing to verify with */
     MG_VERDICT_UNSUPPORTED, /* algorithm outside OCMF's table */
@@ -40,5 +41,11 @@ int mg_record_verify(const char *text, size_t len,
 
 /** Name of one mg_leniency bit for reports: "signature-der-zeros", ... */
 const char *mg_leniency_text(enum mg_leniency bit);
+
+/** Add what a profile's program would refuse, of the record and of how it is
+ *  signed. */
+void mg_record_check_profile(const struct mg_ocmf *ocmf,
+                             enum mg_ocmf_profile profile,
+                             struct mg_record_report *report);
 
 #endif
