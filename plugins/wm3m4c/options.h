@@ -33,10 +33,18 @@ struct wm3m4c_options {
     int64_t lcd_row2;          /* bits of 47062; WM3M4C_LCD_UNCHANGED */
     char lcd_text[WM3M4C_LCD_TEXT_LEN + 1];   /* 47063; "" leaves it */
     char lcd_label[WM3M4C_LCD_LABEL_LEN + 1]; /* 47067; "" leaves it */
-    /* The simulated meter's: see firmware.h. */
+    /* The simulated meter's. */
+    int64_t firmware_version; /* 208: 2.08 */
+    int64_t sign_time_ms;     /* manual 5.5.9: up to 1 s */
+    int64_t crypto_status;    /* 0; else what 47052 says instead of 15 */
+    int64_t errors;           /* error word from the start, manual 4.6.1 */
+    int64_t der_defect;       /* bool: leading 00 in the INTEGERs */
+    int64_t single_phase;     /* bool: connected on L3 only */
+    int64_t is_locked;        /* bool: MID lock */
+    int64_t optical_port;     /* bool: a second pty */
 };
 
-#define WM3M4C_N_OPTIONS 9
+#define WM3M4C_N_OPTIONS 17
 
 extern const struct mg_option wm3m4c_options[WM3M4C_N_OPTIONS];
 

@@ -6,6 +6,7 @@
  * Confidence of the rows: A the manual or two independent implementations; B
  * one implementation used in the field. What is a guess is not read. See
  * README.md. */
+#include "firmware.h"
 #include "options.h"
 #include "procedures.h"
 
@@ -202,10 +203,11 @@ __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
     .description = "WM3M4 and WM3M4C three-phase meters for charging stations, "
                    "40 A; the WM3M4C signs",
     .bus = MG_BUS_MODBUS,
-    .capabilities = MG_CAP_CLOCK | MG_CAP_SIGNS,
+    .capabilities = MG_CAP_CLOCK | MG_CAP_SIGNS | MG_CAP_FIRMWARE,
     .options = wm3m4c_options,
     .n_options = WM3M4C_N_OPTIONS,
     .options_size = sizeof(struct wm3m4c_options),
     .variant = variant,
     .driver = &DRIVER,
+    .firmware = &wm3m4c_firmware,
 };
