@@ -8,13 +8,14 @@
 
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/control.h"
 #include "model/json.h"
 
 struct simulate {
     const char *file, *link_dir, *keep_dir;
     uint16_t port_base;
     uint64_t for_ms;
-    bool is_json;
+    bool is_json, has_control;
     struct mg_sim_faults faults;
 };
 
@@ -31,6 +32,10 @@ static void help(void)
         "  --faults N       N of 10,000 answers go wrong, all kinds alike\n"
         "  --for DURATION   stop by itself\n"
         "  --json           print the addresses as JSON lines\n"
+        "  --control        obey lines on standard input: `power METER MS` off "
+        "for MS\n"
+        "                   milliseconds, `reset METER` unexpected reset, "
+        "`faults N`\n"
         "  --help           this text\n\n"
         "Example: metergate simulate --links /tmp/lines "
         "config/examples/demo.yaml\n"
@@ -85,6 +90,8 @@ static void time_is_up(uv_timer_t *timer)
 static int serve(const struct simulate *o)
 {
     struct app app = {0};
+    struct control control = {0};
+    struct mg_err err = {0};
     uv_timer_t end_timer;
     int exit_code = app_load(&app, o->file);
     if (exit_code == 0) {
@@ -93,6 +100,10 @@ static int serve(const struct simulate *o)
                                                    .keep_dir = o->keep_dir,
                                                    .port_base = o->port_base,
                                                    .faults = o->faults});
+    }
+    if (exit_code == 0 && o->has_control &&
+        control_start(&control, &app, &err) != MG_OK) {
+        exit_code = app_fail(&err);
     }
     bool has_timer = false;
     if (exit_code == 0) {
@@ -107,6 +118,7 @@ static int serve(const struct simulate *o)
     if (has_timer) {
         uv_close((uv_handle_t *)&end_timer, NULL);
     }
+    control_stop(&control);
     app_stop(&app);
     return exit_code;
 }
@@ -120,12 +132,6 @@ static int parse_number(const char *text, long max, long *ret)
     }
     *ret = n;
     return MG_OK;
-}
-
-static void spread_faults(long per_10000, struct mg_sim_faults *f)
-{
-    uint32_t each = (uint32_t)(per_10000 + 7) / 8;
-    *f = (struct mg_sim_faults){each, each, each, each, each, each, each, each};
 }
 
 /* @return 0 or the exit code */
@@ -151,7 +157,7 @@ static int take_option(int c, struct simulate *o)
             return cli_usage("simulate", "--faults takes 0..10000, not '%s'",
                              optarg);
         }
-        spread_faults(n, &o->faults);
+        o->faults = control_faults((uint32_t)n);
         return 0;
     case 't':
         if (app_duration_ms(optarg, &o->for_ms) != MG_OK || o->for_ms == 0) {
@@ -161,6 +167,9 @@ static int take_option(int c, struct simulate *o)
         return 0;
     case 'j':
         o->is_json = true;
+        return 0;
+    case 'o':
+        o->has_control = true;
         return 0;
     case 'c':
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* best effort */
@@ -179,6 +188,7 @@ static int parse(int argc, char **argv, struct simulate *o)
         {"faults", required_argument, NULL, 'f'},
         {"for", required_argument, NULL, 't'},
         {"json", no_argument, NULL, 'j'},
+        {"control", no_argument, NULL, 'o'},
         {"child", no_argument, NULL, 'c'}, /* of `run`: end with it */
         {"help", no_argument, NULL, 'h'},
         {0}};

@@ -51,6 +51,9 @@ void mg_sim_line_destroy(struct mg_sim_line *line);
 int mg_sim_line_add(struct mg_sim_line *line, struct mg_sim_device *device);
 struct mg_sim_device *mg_sim_line_device(struct mg_sim_line *line, size_t i);
 
+/** Its meters live up to now: before something is done to one of them. */
+void mg_sim_line_live(struct mg_sim_line *line);
+
 /** Where a client reaches it: "/dev/pts/7" (or the link), "127.0.0.1:34567". */
 const char *mg_sim_line_address(const struct mg_sim_line *line);
 

@@ -125,6 +125,13 @@ const char *mg_sim_line_address(const struct mg_sim_line *line)
     return line->address;
 }
 
+void mg_sim_line_live(struct mg_sim_line *line)
+{
+    for (size_t i = 0; i < line->n_meters; i++) {
+        live(line, i);
+    }
+}
+
 void mg_sim_line_set_faults(struct mg_sim_line *line,
                             const struct mg_sim_faults *faults)
 {
