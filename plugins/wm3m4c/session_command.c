@@ -18,11 +18,13 @@
 
 #define FIRST_PAUSE_MS 50
 #define PAUSE_MS       100
-/* The meter signs within a second. A content of 47052 that was there before
- * the command may be the old one for so long. */
-#define SETTLED_MS 1500
-#define GIVE_UP_MS 15000
-#define MAX_SENT   3
+/* A content of 47052 that was there before the command may be the old one for
+ * so long: an error; a 15, which the count of signatures proves too. The meter
+ * signs within a second. */
+#define SETTLED_MS    1500
+#define SETTLED_OK_MS 300
+#define GIVE_UP_MS    15000
+#define MAX_SENT      3
 
 static unsigned op_of(const struct mg_step_in *in)
 {
@@ -277,7 +279,8 @@ static void take_poll(struct wm3m4c_session_state *s,
     } else if (waited_ms >= GIVE_UP_MS &&
                !(status == SIGNING_OK && s->is_proven)) {
         give_up(s, out);
-    } else if (status == SIGNING_OK) {
+    } else if (status == SIGNING_OK &&
+               (s->is_fresh || waited_ms >= SETTLED_OK_MS)) {
         take_ok(s, in, out);
     } else if (status <= SIGNING_IDLE && s->is_proven && is_settled) {
         lost_output(s, out);
