@@ -19,7 +19,7 @@ struct mg_signer;
  *          another curve, token absent, wrong PIN, object not found) */
 struct mg_signer *mg_signer_open(const struct mg_signer_settings *settings,
                                  struct mg_err *err);
-void mg_signer_close(struct mg_signer *signer);
+void mg_signer_close(struct mg_signer *signer); /* NULL is allowed */
 
 /** Borrowed. */
 const struct mg_public_key *mg_signer_public_key(const struct mg_signer *s);
