@@ -26,7 +26,7 @@ void mg_publish_availability(struct mg_worker *worker, const char *text)
                                         .payload = text,
                                         .len = strlen(text),
                                         .is_retained = true};
-    if (worker->session.state != MG_SESSION_UP) {
+    if (worker->session.state != MG_MQTT_SESSION_UP) {
         return;
     }
     if (mg_window_has_room(&worker->window)) {
@@ -129,7 +129,7 @@ static void publish_retained(struct mg_worker *w)
 void mg_publish_all(struct mg_worker *worker)
 {
     struct mg_worker *w = worker;
-    if (w->session.state != MG_SESSION_UP || w->is_offline_sent) {
+    if (w->session.state != MG_MQTT_SESSION_UP || w->is_offline_sent) {
         return;
     }
     publish_replies(w);

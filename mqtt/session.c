@@ -12,14 +12,14 @@
 /* A connection that lasted this long was a good one. */
 #define GOOD_MS 10000
 
-static void begin(struct mg_session *s);
+static void begin(struct mg_mqtt_session *s);
 
-static struct mg_session *session_of(uv_handle_t *handle)
+static struct mg_mqtt_session *session_of(uv_handle_t *handle)
 {
     return handle->data;
 }
 
-static void describe(const struct mg_session *s, char *buf, size_t cap)
+static void describe(const struct mg_mqtt_session *s, char *buf, size_t cap)
 {
     (void)snprintf(buf, cap, "%s://%s:%u", s->mqtt->has_tls ? "mqtts" : "mqtt",
                    s->mqtt->host, s->mqtt->port);
@@ -32,23 +32,23 @@ static void on_wait_over(uv_timer_t *timer)
     begin(session_of((uv_handle_t *)timer));
 }
 
-static void wait_and_retry(struct mg_session *s)
+static void wait_and_retry(struct mg_mqtt_session *s)
 {
     uint32_t random = 0;
     /* Without randomness the waits are short, but still waits. */
     (void)uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
-    s->state = MG_SESSION_WAITING;
+    s->state = MG_MQTT_SESSION_WAITING;
     (void)uv_timer_start(&s->timer, on_wait_over,
                          mg_backoff_next(&s->backoff, random), 0);
 }
 
-static void close_client(struct mg_session *s)
+static void close_client(struct mg_mqtt_session *s)
 {
     mg_client_destroy(s->client);
     s->client = NULL;
 }
 
-static void fail(struct mg_session *s, const char *why)
+static void fail(struct mg_mqtt_session *s, const char *why)
 {
     char url[320];
     char text[640];
@@ -58,7 +58,7 @@ static void fail(struct mg_session *s, const char *why)
     s->events->down(s->ctx, text);
 }
 
-static void lose(struct mg_session *s, const char *why)
+static void lose(struct mg_mqtt_session *s, const char *why)
 {
     char url[320];
     char text[640];
@@ -77,22 +77,22 @@ static void lose(struct mg_session *s, const char *why)
 
 static void on_probe_work(uv_work_t *work)
 {
-    struct mg_session *s = work->data;
+    struct mg_mqtt_session *s = work->data;
     mg_probe_run(&s->probe);
 }
 
 static void on_probe_done(uv_work_t *work, int status)
 {
-    struct mg_session *s = work->data;
+    struct mg_mqtt_session *s = work->data;
     s->is_probing = false;
-    if (s->state == MG_SESSION_PROBING) {
+    if (s->state == MG_MQTT_SESSION_PROBING) {
         fail(s, status == 0 ? s->probe.text : "no connection");
     }
 }
 
-static void probe(struct mg_session *s)
+static void probe(struct mg_mqtt_session *s)
 {
-    s->state = MG_SESSION_PROBING;
+    s->state = MG_MQTT_SESSION_PROBING;
     s->work.data = s;
     if (uv_queue_work(s->timer.loop, &s->work, on_probe_work, on_probe_done) !=
         0) {
@@ -103,7 +103,7 @@ static void probe(struct mg_session *s)
 }
 
 /* The broker answered, but with a refusal. */
-static void refused(struct mg_session *s, int code)
+static void refused(struct mg_mqtt_session *s, int code)
 {
     char text[160];
     if (code == MG_REASON_UNSUPPORTED_VERSION) {
@@ -125,7 +125,7 @@ static void refused(struct mg_session *s, int code)
     fail(s, text);
 }
 
-static void on_failed(struct mg_session *s, int code)
+static void on_failed(struct mg_mqtt_session *s, int code)
 {
     (void)uv_timer_stop(&s->timer); /* cannot fail */
     close_client(s);
@@ -144,7 +144,7 @@ static void on_attempt_over(uv_timer_t *timer)
     on_failed(session_of((uv_handle_t *)timer), -1);
 }
 
-static void connect_client(struct mg_session *s)
+static void connect_client(struct mg_mqtt_session *s)
 {
     struct mg_err err = {0};
     struct mg_client_settings settings = {.mqtt = s->mqtt,
@@ -158,11 +158,12 @@ static void connect_client(struct mg_session *s)
         fail(s, err.text);
         return;
     }
-    s->state = MG_SESSION_CONNECTING;
+    s->state = MG_MQTT_SESSION_CONNECTING;
     (void)uv_timer_start(&s->timer, on_attempt_over, ATTEMPT_MS, 0);
 }
 
-static void keep_addresses(struct mg_session *s, const struct addrinfo *list)
+static void keep_addresses(struct mg_mqtt_session *s,
+                           const struct addrinfo *list)
 {
     struct mg_probe *p = &s->probe;
     p->n_addresses = 0;
@@ -178,13 +179,13 @@ static void keep_addresses(struct mg_session *s, const struct addrinfo *list)
 static void on_resolved(uv_getaddrinfo_t *request, int status,
                         struct addrinfo *list)
 {
-    struct mg_session *s = request->data;
+    struct mg_mqtt_session *s = request->data;
     char why[400];
     s->is_resolving = false;
-    if (s->state == MG_SESSION_RESOLVING && status == 0) {
+    if (s->state == MG_MQTT_SESSION_RESOLVING && status == 0) {
         keep_addresses(s, list);
         connect_client(s);
-    } else if (s->state == MG_SESSION_RESOLVING) {
+    } else if (s->state == MG_MQTT_SESSION_RESOLVING) {
         (void)snprintf(why, sizeof why, "the name %s is not resolved: %s",
                        s->mqtt->host, uv_strerror(status));
         fail(s, why);
@@ -194,13 +195,13 @@ static void on_resolved(uv_getaddrinfo_t *request, int status,
 
 /* The library looks the name up while it holds its lock: let it do so only
  * when that is known to be quick. */
-static void begin(struct mg_session *s)
+static void begin(struct mg_mqtt_session *s)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM};
     char port[8];
     (void)snprintf(port, sizeof port, "%u", s->mqtt->port);
-    s->state = MG_SESSION_RESOLVING;
+    s->state = MG_MQTT_SESSION_RESOLVING;
     s->resolve.data = s;
     int rc = uv_getaddrinfo(s->timer.loop, &s->resolve, on_resolved,
                             s->mqtt->host, port, &hints);
@@ -212,7 +213,8 @@ static void begin(struct mg_session *s)
 
 /* ---- Up ---- */
 
-static void on_up(struct mg_session *s, const struct mg_client_event *event)
+static void on_up(struct mg_mqtt_session *s,
+                  const struct mg_client_event *event)
 {
     uint16_t keepalive_s = event->limits.keepalive_s;
     char url[320];
@@ -227,7 +229,8 @@ static void on_up(struct mg_session *s, const struct mg_client_event *event)
         begin(s);
         return;
     }
-    struct mg_session_limits limits = {.max_packet = event->limits.max_packet};
+    struct mg_mqtt_session_limits limits = {.max_packet =
+                                                event->limits.max_packet};
     limits.window = s->mqtt->window;
     if (limits.window == 0 || limits.window > MG_CLIENT_WINDOW_MAX) {
         limits.window = MG_CLIENT_WINDOW_MAX;
@@ -235,7 +238,7 @@ static void on_up(struct mg_session *s, const struct mg_client_event *event)
     if (event->limits.window > 0 && event->limits.window < limits.window) {
         limits.window = event->limits.window;
     }
-    s->state = MG_SESSION_UP;
+    s->state = MG_MQTT_SESSION_UP;
     s->up_since_ms = uv_now(s->timer.loop);
     describe(s, url, sizeof url);
     (void)snprintf(text, sizeof text, "connected to %s%s", url,
@@ -245,9 +248,10 @@ static void on_up(struct mg_session *s, const struct mg_client_event *event)
     s->events->up(s->ctx, &limits, text);
 }
 
-static void on_lost(struct mg_session *s, const struct mg_client_event *event)
+static void on_lost(struct mg_mqtt_session *s,
+                    const struct mg_client_event *event)
 {
-    if (s->state == MG_SESSION_CONNECTING) {
+    if (s->state == MG_MQTT_SESSION_CONNECTING) {
         on_failed(s, event->code);
         return;
     }
@@ -255,7 +259,7 @@ static void on_lost(struct mg_session *s, const struct mg_client_event *event)
                             : "the broker closed it or does not answer");
 }
 
-static void dispatch(struct mg_session *s, struct mg_client_event *event)
+static void dispatch(struct mg_mqtt_session *s, struct mg_client_event *event)
 {
     switch (event->kind) {
     case MG_CLIENT_UP:
@@ -273,7 +277,7 @@ static void dispatch(struct mg_session *s, struct mg_client_event *event)
     }
 }
 
-void mg_session_poll(struct mg_session *session)
+void mg_mqtt_session_poll(struct mg_mqtt_session *session)
 {
     struct mg_client_event event;
     /* An event may end the client. */
@@ -283,39 +287,40 @@ void mg_session_poll(struct mg_session *session)
     }
 }
 
-void mg_session_drop(struct mg_session *session, const char *why)
+void mg_mqtt_session_drop(struct mg_mqtt_session *session, const char *why)
 {
-    if (session->state == MG_SESSION_UP) {
+    if (session->state == MG_MQTT_SESSION_UP) {
         lose(session, why);
     }
 }
 
 /* ---- Life ---- */
 
-int mg_session_init(struct mg_session *session, uv_loop_t *loop,
-                    const struct mg_setup_mqtt *mqtt, const char *will_topic,
-                    const struct mg_session_events *events,
-                    void (*wake)(void *ctx), void *ctx)
+int mg_mqtt_session_init(struct mg_mqtt_session *session, uv_loop_t *loop,
+                         const struct mg_setup_mqtt *mqtt,
+                         const char *will_topic,
+                         const struct mg_mqtt_session_events *events,
+                         void (*wake)(void *ctx), void *ctx)
 {
-    *session = (struct mg_session){.mqtt = mqtt,
-                                   .will_topic = will_topic,
-                                   .events = events,
-                                   .wake = wake,
-                                   .ctx = ctx,
-                                   .keepalive_s = mqtt->keepalive_s};
+    *session = (struct mg_mqtt_session){.mqtt = mqtt,
+                                        .will_topic = will_topic,
+                                        .events = events,
+                                        .wake = wake,
+                                        .ctx = ctx,
+                                        .keepalive_s = mqtt->keepalive_s};
     session->probe.mqtt = mqtt;
     session->timer.data = session;
     return uv_timer_init(loop, &session->timer) == 0 ? MG_OK : MG_E_IO;
 }
 
-void mg_session_start(struct mg_session *session)
+void mg_mqtt_session_start(struct mg_mqtt_session *session)
 {
     begin(session);
 }
 
-void mg_session_stop(struct mg_session *session)
+void mg_mqtt_session_stop(struct mg_mqtt_session *session)
 {
-    session->state = MG_SESSION_STOPPED;
+    session->state = MG_MQTT_SESSION_STOPPED;
     atomic_store(&session->probe.is_canceled, true);
     if (session->is_resolving) {
         /* Fails when it runs already: then the loop ends after it. */

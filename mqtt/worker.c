@@ -63,13 +63,13 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = uv_now(&w->loop);
     if (oldest_ms != UINT64_MAX && now_ms > oldest_ms &&
         now_ms - oldest_ms > DEAD_KEEPALIVES * keepalive_ms) {
-        mg_session_drop(&w->session, "nothing is acknowledged any more");
+        mg_mqtt_session_drop(&w->session, "nothing is acknowledged any more");
     }
 }
 
 /* ---- The link ---- */
 
-static void on_up(void *ctx, const struct mg_session_limits *limits,
+static void on_up(void *ctx, const struct mg_mqtt_session_limits *limits,
                   const char *text)
 {
     struct mg_worker *w = ctx;
@@ -232,7 +232,7 @@ static void update_stats(struct mg_worker *w)
     const struct mg_drain *d = &w->drain;
     (void)pthread_mutex_lock(&w->lock); /* fails on misuse only */
     w->stats = (struct mg_sink_stats){
-        .is_connected = w->session.state == MG_SESSION_UP,
+        .is_connected = w->session.state == MG_MQTT_SESSION_UP,
         .n_acked = d->n_acked,
         .n_failed = d->n_failed,
         .n_parked = d->n_parked,
@@ -252,7 +252,7 @@ static void begin_stop(struct mg_worker *w);
 
 static void poll_session(struct mg_worker *w)
 {
-    mg_session_poll(&w->session);
+    mg_mqtt_session_poll(&w->session);
     uint32_t n_dropped = w->session.client == NULL
                              ? 0
                              : mg_client_take_dropped(w->session.client);
@@ -326,7 +326,7 @@ static void advance_stop(struct mg_worker *w)
     }
     bool is_offline_taken =
         w->is_offline_sent && !mg_window_has(&w->window, MG_SENT_AVAILABILITY);
-    if (w->session.state != MG_SESSION_UP || is_offline_taken) {
+    if (w->session.state != MG_MQTT_SESSION_UP || is_offline_taken) {
         finish(w);
     } else if (!w->is_offline_sent && is_all_sent(w)) {
         on_stop_timer(&w->stop);
@@ -339,7 +339,7 @@ static void finish(struct mg_worker *w)
         return;
     }
     w->is_finished = true;
-    mg_session_stop(&w->session);
+    mg_mqtt_session_stop(&w->session);
     uv_close((uv_handle_t *)&w->batch, NULL);
     uv_close((uv_handle_t *)&w->rows, NULL);
     uv_close((uv_handle_t *)&w->tick, NULL);
@@ -359,7 +359,7 @@ static void row_parked(void *ctx, const char *topic, int code,
 int mg_worker_init(struct mg_worker *worker, struct mg_store *store,
                    struct mg_err *err)
 {
-    static const struct mg_session_events session_events = {
+    static const struct mg_mqtt_session_events session_events = {
         .up = on_up, .down = on_down, .client = on_client_event};
     static const struct mg_drain_events drain_events = {.parked = row_parked};
     struct mg_worker *w = worker;
@@ -379,15 +379,15 @@ int mg_worker_init(struct mg_worker *worker, struct mg_store *store,
         (*timer)->data = w;
     }
     w->wake.data = w;
-    (void)mg_session_init(&w->session, &w->loop, &w->mqtt, w->availability,
-                          &session_events, wake_from_client, w);
+    (void)mg_mqtt_session_init(&w->session, &w->loop, &w->mqtt, w->availability,
+                               &session_events, wake_from_client, w);
     mg_drain_init(&w->drain, store, w->outbox, w->base, &drain_events, w);
     return MG_OK;
 }
 
 void mg_worker_run(struct mg_worker *worker)
 {
-    mg_session_start(&worker->session);
+    mg_mqtt_session_start(&worker->session);
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT); /* until all is closed */
     free(worker->item.payload);
     worker->item.payload = NULL;

@@ -51,7 +51,7 @@ struct mg_worker {
     uv_timer_t rows;  /* when to try the outbox again */
     uv_timer_t tick;  /* each second while connected */
     uv_timer_t stop;
-    struct mg_session session;
+    struct mg_mqtt_session session;
     struct mg_window window;
     struct mg_drain drain;
     struct mg_retained_item item;
