@@ -10,7 +10,7 @@
 #define MEMBERS_TEXT_MAX 256 /* a verb of 31 bytes, all of them escaped */
 
 /* Members that belong to the envelope, not to the command. */
-static bool is_envelope(const struct mg_json_member *member)
+bool mg_command_is_envelope(const struct mg_json_member *member)
 {
     static const char *const names[] = {"id", "reply_to", "expires",
                                         "expires_ms"};
@@ -33,9 +33,9 @@ static struct meter *find_meter(struct mg_gateway *g, const char *id)
     return NULL;
 }
 
-static void put_head(struct mg_json *j, const struct mg_gateway *g,
-                     const char *meter, const char *verb, const char *id,
-                     bool is_ok)
+void mg_command_put_head(struct mg_json *j, const struct mg_gateway *g,
+                         const char *meter, const char *verb, const char *id,
+                         bool is_ok)
 {
     int64_t utc_ms = mg_clock_utc_ms(g->clock);
     mg_json_open(j, '{');
@@ -50,14 +50,14 @@ static void put_head(struct mg_json *j, const struct mg_gateway *g,
     mg_json_member_int(j, "ts_ms", utc_ms);
 }
 
-static void put_error(struct mg_json *j, int code, const char *reason)
+void mg_command_put_error(struct mg_json *j, int code, const char *reason)
 {
     mg_json_member_str(j, "error", mg_code_name(code));
     mg_json_member_str(j, "reason", reason);
 }
 
-static void send_reply(struct mg_gateway *g, const struct mg_reply_to *to,
-                       const struct mg_json *j)
+void mg_command_send(struct mg_gateway *g, const struct mg_reply_to *to,
+                     const struct mg_json *j)
 {
     if (g->sink != NULL && to->topic[0] != '\0' && !j->failed) {
         g->sink->ops->reply(g->sink, to, j->buf, j->len);
@@ -100,10 +100,10 @@ static void refuse(struct mg_gateway *g, const struct mg_command *c,
 {
     char buf[COMMAND_JSON_MAX];
     struct mg_json j = mg_json_init(buf, sizeof buf);
-    put_head(&j, g, c->meter, c->verb, id, false);
-    put_error(&j, err->code, err->text);
+    mg_command_put_head(&j, g, c->meter, c->verb, id, false);
+    mg_command_put_error(&j, err->code, err->text);
     mg_json_close(&j, '}');
-    send_reply(g, &c->reply_to, &j);
+    mg_command_send(g, &c->reply_to, &j);
     if (!mg_refusal_is_reported(g)) {
         return;
     }
@@ -167,7 +167,7 @@ static int parse_args(const struct mg_procedure *p,
     }
     mg_options_default(p->args, p->n_args, args);
     for (size_t i = 0; i < n; i++) {
-        if (is_envelope(&members[i])) {
+        if (mg_command_is_envelope(&members[i])) {
             continue;
         }
         rc = set_arg(p, args, &members[i], seen, err);
@@ -204,10 +204,14 @@ static void read_id(const struct mg_command *command, char id[TASK_ID_MAX])
     }
 }
 
+/* "session" allows all verbs of sessions. */
 static bool is_allowed(const struct meter *m, const char *verb)
 {
+    bool is_session = mg_session_verb_find(verb) >= 0;
     for (size_t i = 0; i < m->setup->n_allowed; i++) {
-        if (strcmp(m->setup->allowed[i], verb) == 0) {
+        const char *allowed = m->setup->allowed[i];
+        if (strcmp(allowed, verb) == 0 ||
+            (is_session && strcmp(allowed, "session") == 0)) {
             return true;
         }
     }
@@ -270,10 +274,18 @@ static int check_line(const struct meter *m, const struct mg_procedure *p,
     return MG_OK;
 }
 
+static int refuse_verb(const char *verb, struct mg_err *err)
+{
+    return mg_err_set(err, MG_E_DENIED,
+                      "%s is not in this meter's `allow` list", verb);
+}
+
+/* @param ret_task  NULL: a session command, it is on its way */
 static int admit(struct mg_gateway *g, const struct mg_command *c,
-                 struct task **ret_task, struct mg_err *err)
+                 const char *id, struct task **ret_task, struct mg_err *err)
 {
     struct meter *m = find_meter(g, c->meter);
+    *ret_task = NULL;
     if (!g->is_running) {
         return mg_err_set(err, MG_E_STATE, "the gateway is %s",
                           g->is_stopped ? "stopping" : "starting");
@@ -285,14 +297,17 @@ static int admit(struct mg_gateway *g, const struct mg_command *c,
     if (m == NULL) {
         return mg_err_set(err, MG_E_NOTFOUND, "no meter %s here", c->meter);
     }
+    if (mg_session_verb_find(c->verb) >= 0) {
+        return is_allowed(m, c->verb) ? mg_session_command(m, c, id, err)
+                                      : refuse_verb(c->verb, err);
+    }
     const struct mg_procedure *p = mg_procedure_find(m, c->verb);
-    if (p == NULL) {
+    if (p == NULL || (p->flags & MG_PROC_SESSION) != 0) {
         return mg_err_set(err, MG_E_NOSUP, "%s has no command %s",
                           m->setup->plugin->model, c->verb);
     }
     if (!is_allowed(m, c->verb)) {
-        return mg_err_set(err, MG_E_DENIED,
-                          "%s is not in this meter's `allow` list", c->verb);
+        return refuse_verb(c->verb, err);
     }
     struct task *t = mg_task_of(m);
     if (t == NULL) {
@@ -320,8 +335,11 @@ void mg_command_receive(struct mg_gateway *g, const struct mg_command *command)
     struct task *t = NULL;
     char id[TASK_ID_MAX];
     read_id(command, id);
-    if (admit(g, command, &t, &err) != MG_OK || t == NULL) {
+    if (admit(g, command, id, &t, &err) != MG_OK) {
         refuse(g, command, id, &err);
+        return;
+    }
+    if (t == NULL) {
         return;
     }
     (void)snprintf(t->kept.verb, sizeof t->kept.verb, "%s", command->verb);
@@ -384,13 +402,14 @@ void mg_command_finish(struct task *t, int code, const char *reason)
     struct mg_gateway *g = m->gateway;
     char buf[COMMAND_JSON_MAX];
     struct mg_json j = mg_json_init(buf, sizeof buf);
-    put_head(&j, g, m->setup->id, t->kept.verb, t->kept.id, code == MG_OK);
+    mg_command_put_head(&j, g, m->setup->id, t->kept.verb, t->kept.id,
+                        code == MG_OK);
     if (code != MG_OK) {
-        put_error(&j, code, reason);
+        mg_command_put_error(&j, code, reason);
     }
     put_values(&j, t);
     mg_json_close(&j, '}');
-    send_reply(g, &t->kept.reply_to, &j);
+    mg_command_send(g, &t->kept.reply_to, &j);
     if (code == MG_OK) {
         take_over_place(t);
     }

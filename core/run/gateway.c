@@ -7,6 +7,7 @@
 #include "model/channel.h"
 #include "run/gateway_priv.h"
 #include "run/line.h"
+#include "run/session_priv.h"
 
 #define FLUSH_PERIOD_MS 250U
 /* Rows and values on their way to the disk; the store takes 4096. */
@@ -205,12 +206,30 @@ static void begin_polls(struct mg_gateway *g)
     start_flush_timer(g);
 }
 
-static void load_memory(struct mg_gateway *g)
+static int prepare_sessions(struct mg_gateway *g, struct mg_err *err)
+{
+    g->ocmf = malloc(sizeof *g->ocmf);
+    if (g->ocmf == NULL) {
+        return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    }
+    if (g->setup->station.is_enabled) {
+        g->station = mg_station_open(g, err);
+    }
+    return g->setup->station.is_enabled && g->station == NULL ? err->code
+                                                              : MG_OK;
+}
+
+static int load_memory(struct mg_gateway *g, struct mg_err *err)
 {
     mg_event_load(g);
+    int rc = prepare_sessions(g, err);
+    if (rc != MG_OK) {
+        return rc;
+    }
     for (size_t i = 0; i < g->n_meters; i++) {
         mg_memory_load(&g->meters[i]);
         mg_sequence_load(&g->meters[i]);
+        mg_session_load(&g->meters[i]);
         mg_procedure_load(&g->meters[i]);
     }
     g->is_loaded = true;
@@ -218,6 +237,7 @@ static void load_memory(struct mg_gateway *g)
              "gateway %s: %zu meters on %zu lines", g->setup->gateway,
              g->n_meters, g->n_lines);
     mg_store_flush(g->store);
+    return MG_OK;
 }
 
 static void publish_info(struct mg_gateway *g)
@@ -242,7 +262,10 @@ static void publish_info(struct mg_gateway *g)
 int mg_gateway_start(struct mg_gateway *g, struct mg_err *err)
 {
     if (g->store != NULL) {
-        load_memory(g);
+        int rc = load_memory(g, err);
+        if (rc != MG_OK) {
+            return rc;
+        }
     }
     for (size_t i = 0; i < g->n_lines; i++) {
         int rc = mg_line_open(&g->lines[i], err);
@@ -276,6 +299,7 @@ static void durable(void *ctx, uint64_t ticket)
         begin_polls(g);
     }
     mg_procedure_durable(g, ticket);
+    mg_session_durable(g);
 }
 
 static void store_trouble(void *ctx, uint64_t n_rows, uint64_t n_readings,
@@ -389,7 +413,9 @@ static void halt(struct mg_gateway *g)
 
 void mg_gateway_stop(struct mg_gateway *g)
 {
+    g->is_stopped = true;
     for (size_t i = 0; i < g->n_meters; i++) {
+        mg_session_stop(&g->meters[i]);
         mg_procedure_cancel(&g->meters[i]);
     }
     halt(g);
@@ -420,10 +446,14 @@ void mg_gateway_destroy(struct mg_gateway *g)
         free(g->meters[i].live);
         free(g->meters[i].batch.buf);
         free(g->meters[i].task);
+        mg_session_free(&g->meters[i]);
     }
     for (size_t i = 0; i < g->n_plans; i++) {
         free(g->plans[i]);
     }
+    mg_station_close(g->station);
+    mg_datasets_close(g->datasets);
+    free(g->ocmf);
     free(g->plans);
     free(g->meters);
     free(g->lines);

@@ -37,6 +37,8 @@ struct mg_gateway_observer {
     /** A poll failed or a meter changed its state. */
     void (*state)(void *ctx, size_t meter, enum mg_meter_state state,
                   const char *reason);
+    /** The key that a meter's records are signed with, SPKI hex. */
+    void (*public_key)(void *ctx, size_t meter, const char *key_hex);
 };
 
 struct mg_gateway_settings {

@@ -18,6 +18,8 @@
 #define SEQ_AHEAD_MIN 60
 
 struct meter;
+struct session;
+struct station;
 
 /* A plan is the same for all meters of one model, variant and limits. */
 struct shared_plan {
@@ -123,7 +125,9 @@ struct meter {
     struct batch batch;
     uint64_t n_polls, n_good, n_missed;
     char serial[32];
-    struct task *task; /* owned, on demand */
+    struct task *task;       /* owned, on demand */
+    struct session *session; /* owned; NULL: cannot have one */
+    uint16_t ocmf_version;   /* major << 8 | minor; 0 = not known */
 };
 
 struct mg_gateway {
@@ -150,12 +154,18 @@ struct mg_gateway {
     } refusals; /* of this minute */
     struct mg_latency latency;
     char epoch[17];
+    struct station *station;      /* owned; NULL: none configured */
+    struct mg_ocmf *ocmf;         /* owned; the record being looked at */
+    struct mg_datasets *datasets; /* owned; opened on demand */
+    const struct mg_gateway_observer *bridge; /* NULL: none */
+    void *bridge_ctx;
 };
 
 /* poller.c */
 void mg_poller_start(struct meter *meter, uint64_t first_ns);
 void mg_poller_stop(struct meter *meter);
 void mg_poller_once(struct meter *meter);
+void mg_poller_now(struct meter *meter); /* a live poll out of turn */
 
 /* meter_state.c */
 void mg_meter_answered(struct meter *meter, bool is_complete,
@@ -196,9 +206,34 @@ void mg_event_load(struct mg_gateway *gateway);
 /* command.c: commands from the sink, and their answers. Refused ones are
  * always answered, but not always reported: see mg_refusal_is_reported. */
 bool mg_refusal_is_reported(struct mg_gateway *gateway);
+bool mg_command_is_envelope(const struct mg_json_member *member);
+void mg_command_put_head(struct mg_json *j, const struct mg_gateway *gateway,
+                         const char *meter, const char *verb, const char *id,
+                         bool is_ok); /* opens the object */
+void mg_command_put_error(struct mg_json *j, int code, const char *reason);
+void mg_command_send(struct mg_gateway *gateway, const struct mg_reply_to *to,
+                     const struct mg_json *j);
 void mg_command_receive(struct mg_gateway *gateway,
                         const struct mg_command *command);
 void mg_command_finish(struct task *task, int code, const char *reason);
+
+/* session*.c: charging transactions; see session_priv.h. */
+int mg_session_verb_find(const char *verb); /* or -1 */
+int mg_session_command(struct meter *meter, const struct mg_command *command,
+                       const char *id, struct mg_err *err);
+void mg_session_load(struct meter *meter);
+void mg_session_stop(struct meter *meter);
+void mg_session_free(struct meter *meter);
+void mg_session_sample(struct meter *meter, const struct mg_sample *sample);
+void mg_session_meter_answered(struct meter *meter);
+void mg_session_meter_lost(struct meter *meter);
+void mg_session_durable(struct mg_gateway *gateway);
+/* For procedure.c. */
+void mg_session_resume_op(struct meter *meter, const struct task *task);
+const char *mg_session_dataset_text(struct meter *meter, size_t *ret_len);
+void mg_session_chunk(struct meter *meter, enum mg_chunk_kind kind,
+                      const uint8_t *chunk, size_t len);
+void mg_session_op_done(struct task *task, int code, const char *reason);
 
 /* procedure.c: runs the step functions of drivers. */
 struct task *mg_task_of(struct meter *meter); /* made if need be; or NULL */

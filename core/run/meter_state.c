@@ -5,6 +5,7 @@
 #include "model/channel.h"
 #include "run/gateway_priv.h"
 #include "run/line.h"
+#include "run/session.h"
 
 /* Polls in a row without any answer before a meter counts as offline. */
 #define FAILED_POLLS_MAX 3
@@ -24,6 +25,10 @@ static void tell_observer(struct meter *m)
     const struct mg_gateway_settings *s = &m->gateway->settings;
     if (s->observer != NULL && s->observer->state != NULL) {
         s->observer->state(s->ctx, m->index, m->state, m->reason);
+    }
+    const struct mg_gateway_observer *bridge = m->gateway->bridge;
+    if (bridge != NULL && bridge->state != NULL) {
+        bridge->state(m->gateway->bridge_ctx, m->index, m->state, m->reason);
     }
 }
 
@@ -79,6 +84,10 @@ void mg_meter_publish_info(struct meter *m)
     if (m->serial[0] != '\0') {
         mg_json_member_str(&j, "serial", m->serial);
     }
+    const char *key_hex = mg_gateway_public_key(m->gateway, m->index);
+    if (key_hex[0] != '\0') {
+        mg_json_member_str(&j, "public_key", key_hex);
+    }
     mg_json_member_str(&j, "bus", m->line->setup->id);
     mg_json_member_int(&j, "unit", m->address);
     mg_json_member_int(&j, "phases", plugin->driver->n_phases);
@@ -130,6 +139,7 @@ void mg_meter_answered(struct meter *m, bool is_complete, const char *reason)
     if (m->task != NULL && m->task->must_resume) {
         mg_procedure_start(m->task, MG_STEP_RESUME);
     }
+    mg_session_meter_answered(m);
     if (is_complete) {
         (void)mg_complaint_ok(&m->quality_complaint, now_ms, &lasted_ms,
                               &n_failures);
@@ -161,4 +171,5 @@ void mg_meter_failed(struct meter *m, const char *reason)
     mg_event(g, m, MG_LOG_WARN, "meter-offline", NULL,
              "%s unit %u: %s, %u polls in a row", m->line->setup->id,
              m->address, reason, m->n_failed);
+    mg_session_meter_lost(m);
 }

@@ -236,6 +236,7 @@ static void publish_live(struct meter *m, struct mg_sample *s)
     struct mg_gateway *g = m->gateway;
     mark_stale(m, s);
     check_live(m, s);
+    mg_session_sample(m, s);
     s->seq = mg_sequence_next(m);
     keep_live(m->live, s);
     g->n_readings++;
@@ -308,6 +309,11 @@ static void take_info(struct meter *m, const struct mg_sample *s)
         (void)snprintf(m->serial, sizeof m->serial, "%s", m->check.serial);
         mg_memory_save_check(m);
     }
+    v = mg_sample_find(s, MG_CH(OCMF_VERSION, TOTAL));
+    if (v != NULL && v->quality == MG_QUALITY_GOOD && v->value > 0 &&
+        v->value <= UINT16_MAX) {
+        m->ocmf_version = (uint16_t)v->value;
+    }
     mg_meter_publish_info(m);
 }
 
@@ -319,6 +325,10 @@ void mg_pipeline_sample(struct meter *m, struct mg_sample *s)
     }
     if (settings->observer != NULL && settings->observer->sample != NULL) {
         settings->observer->sample(settings->ctx, m->index, s);
+    }
+    const struct mg_gateway_observer *bridge = m->gateway->bridge;
+    if (bridge != NULL && bridge->sample != NULL) {
+        bridge->sample(m->gateway->bridge_ctx, m->index, s);
     }
     if (s->group == MG_GROUP_SLOW) {
         publish_slow(m, s);

@@ -321,6 +321,14 @@ void mg_poller_stop(struct meter *m)
     mg_timer_stop(&m->due_timer);
 }
 
+void mg_poller_now(struct meter *m)
+{
+    if (!m->is_polling) {
+        m->cycle_due_ns = mg_clock_now_ns(m->gateway->clock);
+        begin_poll(m);
+    }
+}
+
 void mg_poller_once(struct meter *m)
 {
     if (m->is_polling) {

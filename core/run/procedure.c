@@ -57,8 +57,15 @@ static void finish(struct task *t, int code, const char *reason)
         (void)mg_store_put(gateway_of(t)->store, key, "", 0, &ticket);
     }
     t->is_stored = false;
-    mg_command_finish(t, code, reason);
+    bool is_session = (t->procedure->flags & MG_PROC_SESSION) != 0;
+    if (!is_session) {
+        mg_command_finish(t, code, reason);
+    }
     t->procedure = NULL;
+    if (is_session) {
+        mg_session_op_done(t, code, reason);
+    }
+    mg_session_meter_answered(t->meter); /* what waited for the task */
 }
 
 static void deadline(struct mg_timer *timer)
@@ -215,10 +222,17 @@ static void run_step(struct task *t, enum mg_step_event event,
         in.pdu_len = result->pdu_len;
         in.exception = result->exception;
     }
+    if ((t->procedure->flags & MG_PROC_SESSION) != 0) {
+        in.text = mg_session_dataset_text(t->meter, &in.text_len);
+    }
     memset(&t->out, 0, sizeof t->out);
     t->procedure->step(t->kept.state, &in, &t->out);
     t->out.reason[sizeof t->out.reason - 1] = '\0';
     collect_values(t);
+    if (t->out.chunk_len > 0) {
+        mg_session_chunk(t->meter, (enum mg_chunk_kind)t->out.chunk_kind,
+                         t->out.chunk, t->out.chunk_len);
+    }
     act(t);
 }
 
@@ -307,6 +321,9 @@ void mg_procedure_load(struct meter *m)
     t->is_stored = true;
     t->must_resume = true;
     m->is_clear_expected = mg_procedure_is_clearing(m);
+    if ((p->flags & MG_PROC_SESSION) != 0) {
+        mg_session_resume_op(m, t);
+    }
     mg_log(MG_LOG_WARN,
            "%s: the command %s was interrupted; it is looked "
            "after when the meter answers",

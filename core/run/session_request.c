@@ -1,0 +1,99 @@
+/* Is a request right? Texts from users are checked before anything is done;
+ * what identifies a person is never repeated in a message. */
+#include <string.h>
+
+#include "run/session_priv.h"
+
+#define TRANSACTION_CHARS                                                      \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
+#define TRANSACTION_LEN_MAX 36
+
+/* OCMF 1.4, tables 11 to 17. */
+static const char *const levels[] = {
+    "NONE",     "HEARSAY", "TRUSTED",  "VERIFIED", "CERTIFIED", "SECURE",
+    "MISMATCH", "INVALID", "OUTDATED", "UNKNOWN",  NULL};
+static const char *const flags[] = {
+    "RFID_NONE",     "RFID_PLAIN",     "RFID_RELATED",
+    "RFID_PSK",      "OCPP_NONE",      "OCPP_RS",
+    "OCPP_AUTH",     "OCPP_RS_TLS",    "OCPP_AUTH_TLS",
+    "OCPP_CACHE",    "OCPP_WHITELIST", "OCPP_CERTIFIED",
+    "ISO15118_NONE", "ISO15118_PNC",   "PLMN_NONE",
+    "PLMN_RING",     "PLMN_SMS",       NULL};
+static const char *const types[] = {
+    "NONE",    "DENIED",       "UNDEFINED", "ISO14443", "ISO15693",
+    "EMAID",   "EVCCID",       "EVCOID",    "ISO7812",  "CARD_TXN_NR",
+    "CENTRAL", "CENTRAL_1",    "CENTRAL_2", "LOCAL",    "LOCAL_1",
+    "LOCAL_2", "PHONE_NUMBER", "KEY_CODE",  NULL};
+
+static bool is_one_of(const char *const *list, const char *text)
+{
+    for (size_t i = 0; list[i] != NULL; i++) {
+        if (strcmp(list[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_transaction(const struct mg_session_request *r,
+                             struct mg_err *err)
+{
+    size_t len = strlen(r->transaction);
+    bool may_be_empty = r->verb != MG_VERB_BEGIN && r->verb != MG_VERB_END;
+    if (len == 0 && may_be_empty) {
+        return MG_OK;
+    }
+    if (len == 0 || len > TRANSACTION_LEN_MAX ||
+        strspn(r->transaction, TRANSACTION_CHARS) != len) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "transaction: expected 1 to %d letters, digits or "
+                          "any of . _ : -",
+                          TRANSACTION_LEN_MAX);
+    }
+    return MG_OK;
+}
+
+static int check_assignment(const struct mg_session_request *r,
+                            struct mg_err *err)
+{
+    if (r->level[0] != '\0' && !is_one_of(levels, r->level)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "identification_level: not one of OCMF's, such as "
+                          "NONE, TRUSTED or VERIFIED");
+    }
+    if (r->type[0] != '\0' && !is_one_of(types, r->type)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "identification_type: not one of OCMF's, such as "
+                          "NONE, ISO14443 or EMAID");
+    }
+    for (size_t i = 0; i < r->n_flags; i++) {
+        if (i >= 4 || !is_one_of(flags, r->flags[i])) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "identification_flags: expected at most 4 of "
+                              "OCMF's, such as RFID_PLAIN");
+        }
+    }
+    int rc =
+        mg_ocmf_check_text("identification", r->data, sizeof r->data - 1, err);
+    if (rc == MG_OK) {
+        rc = mg_ocmf_check_text("tariff_text", r->tariff, 250, err);
+    }
+    if (rc == MG_OK) {
+        rc = mg_ocmf_check_text("evse", r->evse, sizeof r->evse - 1, err);
+    }
+    return rc;
+}
+
+int mg_session_check(const struct mg_session_request *r, struct mg_err *err)
+{
+    int rc = check_transaction(r, err);
+    if (rc == MG_OK && r->verb == MG_VERB_BEGIN) {
+        rc = check_assignment(r, err);
+    }
+    if (rc == MG_OK && r->reason != 0 && strchr("ELRAP", r->reason) == NULL) {
+        rc = mg_err_set(err, MG_E_INVAL,
+                        "reason: expected E (end), L (local), R (remote), A "
+                        "(abort) or P (power loss)");
+    }
+    return rc;
+}

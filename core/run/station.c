@@ -1,0 +1,193 @@
+/* The station's key. It may live in a token that takes its time, so it signs
+ * in a thread of libuv's pool, one at a time; the loop goes on meanwhile. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/signer.h"
+#include "run/session_priv.h"
+
+#define REOPEN_MS 30000U
+
+struct station {
+    struct mg_gateway *gateway; /* NULL: closed, jobs are still going on */
+    struct mg_signer_settings settings;
+    uv_mutex_t mutex;         /* one signature at a time */
+    struct mg_signer *signer; /* owned; NULL: none yet */
+    struct mg_err problem;
+    struct mg_timer timer; /* tries to open again */
+    struct mg_complaint complaint;
+    unsigned n_jobs;
+};
+
+struct job {
+    uv_work_t work;
+    struct station *station;
+    struct session *session;  /* NULL: opens the key */
+    struct mg_signer *signer; /* the one that was opened */
+    int code;
+    struct mg_err err;
+    uint8_t der[MG_SIGNATURE_MAX];
+    size_t der_len;
+    size_t len;
+    char payload[];
+};
+
+static void free_when_idle(struct station *st)
+{
+    if (st->gateway == NULL && st->n_jobs == 0) {
+        mg_signer_close(st->signer);
+        uv_mutex_destroy(&st->mutex);
+        free(st);
+    }
+}
+
+static void work(uv_work_t *w)
+{
+    struct job *j = (struct job *)((char *)w - offsetof(struct job, work));
+    if (j->session == NULL) {
+        j->signer = mg_signer_open(&j->station->settings, &j->err);
+        return;
+    }
+    uv_mutex_lock(&j->station->mutex);
+    j->code = mg_signer_sign(j->station->signer, j->payload, j->len, j->der,
+                             &j->der_len, &j->err);
+    uv_mutex_unlock(&j->station->mutex);
+}
+
+static void reopen_due(struct mg_timer *timer);
+
+/* Sessions that are there already; others learn it when they are loaded. */
+static void tell_key(struct station *st)
+{
+    struct mg_gateway *g = st->gateway;
+    for (size_t i = 0; i < g->n_meters; i++) {
+        struct session *s = g->meters[i].session;
+        if (s != NULL && !s->is_signing_meter) {
+            mg_session_learn_key(s, mg_signer_public_key(st->signer));
+        }
+    }
+}
+
+static void opened(struct station *st, struct mg_signer *signer,
+                   const struct mg_err *err)
+{
+    struct mg_gateway *g = st->gateway;
+    uint64_t now_ms = mg_clock_now_ms(g->clock);
+    st->signer = signer;
+    if (signer == NULL) {
+        st->problem = *err;
+        if (mg_complaint_fail(&st->complaint, now_ms)) {
+            mg_event(g, NULL, MG_LOG_ERROR, "signing-key-invalid", NULL,
+                     "the station cannot sign, its sessions are blocked: %s",
+                     err->text);
+        }
+        mg_timer_start(g->clock, &st->timer,
+                       mg_clock_now_ns(g->clock) + REOPEN_MS * 1000000ULL,
+                       reopen_due);
+        return;
+    }
+    uint64_t lasted_ms;
+    uint32_t n_failures;
+    if (mg_complaint_ok(&st->complaint, now_ms, &lasted_ms, &n_failures)) {
+        mg_event(g, NULL, MG_LOG_INFO, "signing-key-valid", NULL,
+                 "the station's key is there again");
+    }
+    tell_key(st);
+}
+
+static void worked(uv_work_t *w, int status)
+{
+    struct job *j = (struct job *)((char *)w - offsetof(struct job, work));
+    struct station *st = j->station;
+    (void)status; /* jobs are never canceled */
+    st->n_jobs--;
+    if (st->gateway == NULL) {
+        mg_signer_close(j->signer);
+        free_when_idle(st);
+    } else if (j->session == NULL) {
+        opened(st, j->signer, &j->err);
+    } else {
+        mg_session_station_signed(j->session, j->code, j->der, j->der_len,
+                                  j->err.text);
+    }
+    free(j);
+}
+
+static int begin_job(struct station *st, struct session *s, const char *payload,
+                     size_t len)
+{
+    struct job *j = calloc(1, sizeof *j + len);
+    if (j == NULL) {
+        return MG_E_NOMEM;
+    }
+    j->station = st;
+    j->session = s;
+    j->len = len;
+    if (len > 0) {
+        memcpy(j->payload, payload, len);
+    }
+    if (uv_queue_work(st->gateway->loop, &j->work, work, worked) != 0) {
+        free(j);
+        return MG_E_NOMEM;
+    }
+    st->n_jobs++;
+    return MG_OK;
+}
+
+static void reopen_due(struct mg_timer *timer)
+{
+    struct station *st =
+        (struct station *)((char *)timer - offsetof(struct station, timer));
+    if (begin_job(st, NULL, NULL, 0) != MG_OK) {
+        mg_timer_start(st->gateway->clock, timer,
+                       mg_clock_now_ns(st->gateway->clock) +
+                           REOPEN_MS * 1000000ULL,
+                       reopen_due);
+    }
+}
+
+struct station *mg_station_open(struct mg_gateway *g, struct mg_err *err)
+{
+    struct station *st = calloc(1, sizeof *st);
+    if (st == NULL || uv_mutex_init(&st->mutex) != 0) {
+        (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
+        free(st);
+        return NULL;
+    }
+    const struct mg_setup_station *setup = &g->setup->station;
+    st->gateway = g;
+    st->settings =
+        (struct mg_signer_settings){.key_file = setup->key_file,
+                                    .pkcs11_module = setup->pkcs11_module,
+                                    .pkcs11_uri = setup->pkcs11_uri,
+                                    .pkcs11_pin_file = setup->pkcs11_pin_file};
+    struct mg_err problem = {0};
+    /* Before the loop runs it may block. */
+    opened(st, mg_signer_open(&st->settings, &problem), &problem);
+    return st;
+}
+
+void mg_station_close(struct station *st)
+{
+    if (st != NULL) {
+        mg_timer_stop(&st->timer);
+        st->gateway = NULL;
+        free_when_idle(st);
+    }
+}
+
+const char *mg_station_problem(const struct station *st)
+{
+    return st->signer == NULL ? st->problem.text : NULL;
+}
+
+const struct mg_public_key *mg_station_key(const struct station *st)
+{
+    return st->signer == NULL ? NULL : mg_signer_public_key(st->signer);
+}
+
+int mg_station_sign(struct station *st, struct session *s, const char *payload,
+                    size_t len)
+{
+    return st->signer == NULL ? MG_E_STATE : begin_job(st, s, payload, len);
+}
