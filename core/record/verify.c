@@ -137,6 +137,7 @@ static int read_signature(const struct mg_ocmf *o, enum mg_curve curve,
     uint8_t bytes[BYTES_MAX];
     size_t n = 0;
     unsigned lenient = 0;
+    unsigned der_lenient = 0;
     if (o->sd.text == NULL) {
         return refuse(r, "SD, the signature, is not there");
     }
@@ -147,12 +148,12 @@ static int read_signature(const struct mg_ocmf *o, enum mg_curve curve,
                                             : "SD is neither hex nor base64");
     }
     if (mg_signature_normalise(bytes, n, curve, r->der, &r->der_len,
-                               &lenient) != MG_OK) {
+                               &der_lenient) != MG_OK) {
         r->der_len = 0;
         return refuse(r, "SD is no signature: neither DER nor r and s of this "
                          "curve");
     }
-    r->lenient |= lenient;
+    r->lenient |= lenient | der_lenient;
     return MG_OK;
 }
 
