@@ -144,7 +144,9 @@ static void check_clock(struct device *d)
     if (v == NULL) {
         return;
     }
-    int64_t off_s = v->value - d->utc_ms / 1000;
+    /* 0: without a battery, and not set since the power came. */
+    bool is_set = v->quality != MG_QUALITY_GOOD || v->value != 0;
+    int64_t off_s = is_set ? v->value - d->utc_ms / 1000 : 0;
     if (v->quality != MG_QUALITY_GOOD || off_s > 2 || off_s < -2) {
         fail(d, "the clock of a healthy meter is %" PRId64 " s off", off_s);
     }
