@@ -17,6 +17,7 @@ int cli_simulate(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_models(int argc, char **argv);
 int cli_read(int argc, char **argv);
+int cli_datasets(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 
 /** Report wrong usage of a command. @return EXIT_USAGE */

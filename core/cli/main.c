@@ -13,6 +13,7 @@ static const struct cli_command commands[] = {
     {"check", "check a configuration, or print its JSON Schema", cli_check},
     {"models", "list the meter models", cli_models},
     {"read", "read one meter once", cli_read},
+    {"datasets", "list, show, export and audit signed records", cli_datasets},
     {"demo", "a simulated depot, a broker and a live table", cli_demo},
 };
 
