@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
     {"models", "list the meter models", cli_models},
     {"read", "read one meter once", cli_read},
     {"datasets", "list, show, export and audit signed records", cli_datasets},
+    {"key", "make and show the key that the station signs with", cli_key},
     {"demo", "a simulated depot, a broker and a live table", cli_demo},
 };
 
