@@ -64,12 +64,18 @@ struct mg_dataset *mg_session_find_dataset(struct session *s,
                                        .transaction = transaction,
                                        .is_transactions_only = true};
     struct mg_dataset found;
-    if (g->datasets == NULL ||
-        mg_datasets_next(g->datasets, &filter, &found, &err) != MG_OK ||
-        found.state == MG_DATASET_OPEN) {
+    struct mg_dataset *newest = NULL;
+    while (g->datasets != NULL &&
+           mg_datasets_next(g->datasets, &filter, &found, &err) == MG_OK) {
+        mg_session_free_dataset(newest);
+        newest = mg_session_copy_dataset(&found);
+        filter.after_id = found.id;
+    }
+    if (newest != NULL && newest->state == MG_DATASET_OPEN) {
+        mg_session_free_dataset(newest);
         return NULL;
     }
-    return mg_session_copy_dataset(&found);
+    return newest;
 }
 
 /* ---- The row ---- */

@@ -18,6 +18,15 @@ static void wipe_and_free(char *secret)
     }
 }
 
+static void free_broker(struct mg_setup_mqtt *mqtt)
+{
+    wipe_and_free(mqtt->password);
+    free(mqtt->username);
+    free(mqtt->ca_file);
+    free(mqtt->cert_file);
+    free(mqtt->key_file);
+}
+
 void mg_setup_destroy(struct mg_setup *setup)
 {
     if (setup == NULL) {
@@ -25,14 +34,16 @@ void mg_setup_destroy(struct mg_setup *setup)
     }
     for (size_t i = 0; setup->meters != NULL && i < setup->n_meters; i++) {
         free(setup->meters[i].options);
+        free(setup->meters[i].session.public_key);
     }
     free(setup->meters);
     free(setup->buses);
-    wipe_and_free(setup->mqtt.password);
-    free(setup->mqtt.username);
-    free(setup->mqtt.ca_file);
-    free(setup->mqtt.cert_file);
-    free(setup->mqtt.key_file);
+    free_broker(&setup->mqtt);
+    free_broker(&setup->everest.mqtt);
+    free(setup->station.key_file);
+    free(setup->station.pkcs11_module);
+    free(setup->station.pkcs11_uri);
+    free(setup->station.pkcs11_pin_file);
     free(setup->state_dir);
     free(setup->file);
     free(setup);
