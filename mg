@@ -15,7 +15,7 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev
 demo_packages="mosquitto"
 test_packages="clang libcmocka-dev mosquitto-clients mbpoll openssl binutils
     python3-pymodbus python3-serial-asyncio python3-paho-mqtt python3-jsonschema
-    python3-yaml softhsm2 libxml2-utils"
+    python3-yaml softhsm2 libxml2-utils zbar-tools"
 all_packages="clang-format clang-tidy libclang-rt-14-dev"
 
 say() {
