@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/deterministic.h"
 #include "sim/frontend.h"
 #include "sim/rng.h"
 
@@ -23,7 +24,8 @@ struct mg_sim_device {
     struct mg_sim_frontend frontend;
     struct mg_sim_load load; /* of the next tick */
     struct mg_fw_env env;
-    void *options, *state; /* parts of this allocation, as env.nv is */
+    void *options, *state;  /* parts of this allocation, as env.nv is */
+    struct mg_sim_key *key; /* owned: of its crypto chip; NULL: it has none */
     bool is_powered;
     uint64_t now_ns;   /* the meter has lived until here, whole ticks */
     uint64_t now_rest; /* below that, see SAMPLE_PARTS */
@@ -36,6 +38,22 @@ static size_t aligned(size_t n)
 {
     return (n + alignof(max_align_t) - 1) / alignof(max_align_t) *
            alignof(max_align_t);
+}
+
+/* A meter that signs has a key made of its seed and serial number. */
+static int give_key(struct mg_sim_device *d, const struct mg_plugin *plugin)
+{
+    const struct mg_firmware *fw = plugin->firmware;
+    if ((plugin->capabilities & MG_CAP_SIGNS) == 0 ||
+        fw->sign_request == NULL || fw->sign_result == NULL) {
+        return MG_OK;
+    }
+    d->key = mg_sim_key_create(d->env.seed, d->env.serial);
+    if (d->key == NULL) {
+        return MG_E_NOMEM;
+    }
+    d->env.public_key = mg_sim_key_public(d->key);
+    return MG_OK;
 }
 
 struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
@@ -79,12 +97,34 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
         memcpy(d->options, options, n_options);
     }
     memset(d->env.nv, 0xff, fw->nv_size);
+    if (give_key(d, plugin) != MG_OK) {
+        free(d);
+        return NULL;
+    }
     return d;
 }
 
 void mg_sim_device_destroy(struct mg_sim_device *device)
 {
-    free(device);
+    if (device != NULL) {
+        mg_sim_key_destroy(device->key);
+        free(device);
+    }
+}
+
+/* The crypto chip: it answers at once, and the firmware takes the time that
+ * the meter takes. Out of memory, it does not answer. */
+static void serve_chip(struct mg_sim_device *d)
+{
+    const uint8_t *message;
+    uint8_t signature[64];
+    if (d->key == NULL) {
+        return;
+    }
+    size_t len = d->firmware->sign_request(d->state, &message);
+    if (len > 0 && mg_sim_key_sign(d->key, message, len, signature) == MG_OK) {
+        d->firmware->sign_result(d->state, signature);
+    }
 }
 
 /* The caller's clock has not come to the end of a power cut yet. */
@@ -170,6 +210,7 @@ void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
         tick.elapsed_us = pass_samples(d, n);
         add_energy(d, tick.elapsed_us);
         d->firmware->tick(d->state, &tick);
+        serve_chip(d);
     }
 }
 
@@ -188,6 +229,21 @@ size_t mg_sim_device_pdu(struct mg_sim_device *device, uint8_t unit,
     ensure_power(device);
     size_t n = device->firmware->pdu(device->state, unit, request, len, ret,
                                      MG_PDU_MAX);
+    serve_chip(device);
+    return n <= MG_PDU_MAX ? n : 0;
+}
+
+size_t mg_sim_device_optical_pdu(struct mg_sim_device *device, uint8_t unit,
+                                 const uint8_t *request, size_t len,
+                                 uint8_t ret[MG_PDU_MAX])
+{
+    if (is_off(device) || device->firmware->optical_pdu == NULL) {
+        return 0;
+    }
+    ensure_power(device);
+    size_t n = device->firmware->optical_pdu(device->state, unit, request, len,
+                                             ret, MG_PDU_MAX);
+    serve_chip(device);
     return n <= MG_PDU_MAX ? n : 0;
 }
 

@@ -31,6 +31,8 @@ struct mg_sim_device;
  *  @param plugin   must have firmware; borrowed
  *  @param options  copied; NULL only for a plugin without
  *  @param profile  copied
+ *  @param seed,serial  a meter that signs has the key that they make
+ *                      (core/crypto/deterministic.h)
  *  @return owned; NULL when out of memory or the firmware's front end makes no
  *          sense (core/sim/frontend.h) */
 struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
@@ -52,6 +54,11 @@ uint64_t mg_sim_device_now_ns(const struct mg_sim_device *device);
 size_t mg_sim_device_pdu(struct mg_sim_device *device, uint8_t unit,
                          const uint8_t *request, size_t len,
                          uint8_t ret[MG_PDU_MAX]);
+
+/** As mg_firmware.optical_pdu; silent when the meter has no such port. */
+size_t mg_sim_device_optical_pdu(struct mg_sim_device *device, uint8_t unit,
+                                 const uint8_t *request, size_t len,
+                                 uint8_t ret[MG_PDU_MAX]);
 
 void mg_sim_device_outputs(const struct mg_sim_device *device,
                            struct mg_fw_outputs *ret);
