@@ -19,10 +19,8 @@ static void read_section(struct mg_load *load, const char *key, void *base,
     }
 }
 
-static void finish_mqtt(struct mg_load *load)
+void mg_load_finish_mqtt(struct mg_load *load, struct mg_setup_mqtt *mqtt)
 {
-    struct mg_setup_mqtt *mqtt = &load->setup->mqtt;
-    mqtt->is_enabled = load->mqtt.section != NULL;
     if (mqtt->port == 0) {
         mqtt->port = mqtt->has_tls ? 8883 : 1883;
     }
@@ -30,8 +28,15 @@ static void finish_mqtt(struct mg_load *load)
         (void)snprintf(mqtt->client_id, sizeof mqtt->client_id, "metergate-%s",
                        load->setup->gateway);
     }
+}
+
+static void finish_mqtt(struct mg_load *load)
+{
+    struct mg_setup_mqtt *mqtt = &load->setup->mqtt;
+    mqtt->is_enabled = load->mqtt.section != NULL;
+    mg_load_finish_mqtt(load, mqtt);
     if (mqtt->is_enabled) {
-        mg_load_mqtt_files(load);
+        mg_load_mqtt_files(load, &load->mqtt, mqtt);
     }
 }
 
@@ -169,8 +174,13 @@ int mg_load_build(struct mg_load *load, const yaml_node_t *root)
     read_section(load, "mqtt", &setup->mqtt, &load->mqtt);
     read_section(load, "outbox", &setup->outbox, &load->outbox);
     read_section(load, "simulation", &setup->simulation, &load->simulation);
+    read_section(load, "station", &setup->station, &load->station);
+    read_section(load, "everest", &setup->everest, &load->everest);
     finish_mqtt(load);
-    if (read_buses(load) != MG_OK || read_meters(load) != MG_OK) {
+    mg_load_check_zone(load);
+    mg_load_station(load);
+    if (mg_load_everest(load) != MG_OK || read_buses(load) != MG_OK ||
+        read_meters(load) != MG_OK) {
         return MG_E_NOMEM;
     }
     finish_lines(load);

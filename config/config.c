@@ -45,6 +45,9 @@ static int load_document(struct mg_load *load, const char *name)
         code = mg_load_check(load);
     }
     if (code == MG_OK) {
+        code = mg_load_check_modules(load);
+    }
+    if (code == MG_OK) {
         mg_load_check_budgets(load);
     }
     return code;

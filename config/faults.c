@@ -106,10 +106,12 @@ static const char *find_word(const char *line, size_t len, const char *word)
 }
 
 /* Where a secret that does not belong into the file may begin: behind a key
- * that is called so, or before the '@' of a URL. @return len = nowhere */
+ * that is called so, before the '@' of a URL, or behind the first, which is an
+ * attribute of a PKCS#11 URI. @return len = nowhere */
 static size_t find_secret(const char *line, size_t len)
 {
-    static const char *const words[] = {"pass", "secret", "token", "://"};
+    static const char *const words[] = {"pin-value", "pass", "secret", "token",
+                                        "://"};
     size_t at = len;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const char *word = find_word(line, len, words[i]);
@@ -117,7 +119,7 @@ static size_t find_secret(const char *line, size_t len)
             continue;
         }
         size_t rest = len - (size_t)(word - line);
-        const char *colon = memchr(word, ':', rest);
+        const char *colon = memchr(word, i == 0 ? '=' : ':', rest);
         const char *file = find_word(word, rest, "_file");
         bool is_path = file != NULL && colon != NULL && file + 5 == colon;
         if (colon != NULL && !is_path) {

@@ -10,6 +10,7 @@
 #include "config/load.h"
 
 #define PASSWORD_MAX 256
+#define ZONES        "/usr/share/zoneinfo/"
 
 /* Opened without waiting for the far end of a FIFO. */
 static int open_regular(const char *path, struct stat *ret_stat,
@@ -89,13 +90,15 @@ out:
     return code;
 }
 
-/* @return false: a fault was noted */
-static bool check_file(struct mg_load *load, const char *key, const char *path,
-                       bool is_secret)
+bool mg_load_check_file(struct mg_load *load, const struct mg_item *item,
+                        const char *key, const char *path, unsigned forbidden)
 {
     struct stat st = {0};
     struct mg_err err = {0};
-    struct mg_setup_place place = mg_item_place(&load->mqtt, key);
+    struct mg_setup_place place = mg_item_place(item, key);
+    if (load->is_offline) {
+        return true;
+    }
     int fd = open_regular(path, &st, &err);
     if (fd < 0) {
         mg_fault_add(&load->faults, place,
@@ -103,11 +106,12 @@ static bool check_file(struct mg_load *load, const char *key, const char *path,
         return false;
     }
     (void)close(fd); /* nothing was written */
-    if (is_secret && (st.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    if ((st.st_mode & forbidden) != 0) {
         mg_fault_add(&load->faults, place,
                      "%s: others may read or write %.150s (mode %04o); "
-                     "expected at most 0640",
-                     key, path, (unsigned)st.st_mode & 07777);
+                     "expected at most %s",
+                     key, path, (unsigned)st.st_mode & 07777,
+                     forbidden == MG_NOT_OURS ? "0600" : "0640");
         return false;
     }
     return true;
@@ -122,12 +126,13 @@ static size_t line_length(const char *text, size_t len)
     return len;
 }
 
-static void read_password(struct mg_load *load, const char *path)
+static void read_password(struct mg_load *load, const struct mg_item *item,
+                          const char *path, struct mg_setup_mqtt *mqtt)
 {
     char *text = NULL;
     size_t file_len = 0;
     struct mg_err err = {0};
-    struct mg_setup_place place = mg_item_place(&load->mqtt, "password_file");
+    struct mg_setup_place place = mg_item_place(item, "password_file");
     /* Two more for the end of the line. */
     if (mg_load_file(path, PASSWORD_MAX + 2, &text, &file_len, &err) != MG_OK) {
         mg_fault_add(&load->faults, place,
@@ -147,67 +152,103 @@ static void read_password(struct mg_load *load, const char *path)
         return;
     }
     text[len] = '\0';
-    load->setup->mqtt.password = text;
+    mqtt->password = text;
 }
 
-static void load_password(struct mg_load *load)
+static void load_password(struct mg_load *load, const struct mg_item *item,
+                          struct mg_setup_mqtt *mqtt)
 {
-    const char *text = mg_item_text(&load->mqtt, "password_file");
+    const char *text = mg_item_text(item, "password_file");
     if (text == NULL) {
         return;
     }
-    if (load->setup->mqtt.username == NULL &&
-        mg_item_value(&load->mqtt, "username") == NULL) {
-        mg_fault_add(&load->faults, mg_item_place(&load->mqtt, "password_file"),
+    if (mqtt->username == NULL && mg_item_value(item, "username") == NULL) {
+        mg_fault_add(&load->faults, mg_item_place(item, "password_file"),
                      "password_file without a username; expected both or "
                      "neither");
     }
     char *path = load->is_offline ? NULL : mg_reader_path(&load->reader, text);
-    if (path != NULL && check_file(load, "password_file", path, true)) {
-        read_password(load, path);
+    if (path != NULL &&
+        mg_load_check_file(load, item, "password_file", path, MG_NOT_OTHERS)) {
+        read_password(load, item, path, mqtt);
     }
     free(path);
 }
 
-static void check_pair(struct mg_load *load, const char *key, const char *other)
+static void check_pair(struct mg_load *load, const struct mg_item *item,
+                       const char *key, const char *other)
 {
-    if (mg_item_value(&load->mqtt, key) != NULL &&
-        mg_item_value(&load->mqtt, other) == NULL) {
-        mg_fault_add(&load->faults, mg_item_place(&load->mqtt, key),
+    if (mg_item_value(item, key) != NULL &&
+        mg_item_value(item, other) == NULL) {
+        mg_fault_add(&load->faults, mg_item_place(item, key),
                      "%s without %s; expected both or neither", key, other);
     }
 }
 
-static void check_unused(struct mg_load *load, const char *key)
+static void check_unused(struct mg_load *load, const struct mg_item *item,
+                         const char *key)
 {
-    if (!load->setup->mqtt.has_tls && mg_item_value(&load->mqtt, key) != NULL) {
-        mg_fault_add(&load->faults, mg_item_place(&load->mqtt, key),
+    if (mg_item_value(item, key) != NULL) {
+        mg_fault_add(&load->faults, mg_item_place(item, key),
                      "%s has no effect with tls: false; expected tls: true, or "
                      "the key to be left out",
                      key);
     }
 }
 
-void mg_load_mqtt_files(struct mg_load *load)
+void mg_load_mqtt_files(struct mg_load *load, const struct mg_item *item,
+                        struct mg_setup_mqtt *mqtt)
 {
-    const struct mg_setup_mqtt *mqtt = &load->setup->mqtt;
-    check_pair(load, "cert_file", "key_file");
-    check_pair(load, "key_file", "cert_file");
-    check_unused(load, "check_host_name");
-    check_unused(load, "ca_file");
-    check_unused(load, "cert_file");
-    check_unused(load, "key_file");
-    load_password(load);
-    if (load->is_offline) {
-        return;
+    static const char *const of_tls[] = {"check_host_name", "ca_file",
+                                         "cert_file", "key_file"};
+    check_pair(load, item, "cert_file", "key_file");
+    check_pair(load, item, "key_file", "cert_file");
+    for (size_t i = 0; !mqtt->has_tls && i < 4; i++) {
+        check_unused(load, item, of_tls[i]);
     }
+    load_password(load, item, mqtt);
     if (mqtt->ca_file != NULL) {
-        (void)check_file(load, "ca_file", mqtt->ca_file, false);
+        (void)mg_load_check_file(load, item, "ca_file", mqtt->ca_file, 0);
     }
     if (mqtt->cert_file != NULL) {
-        (void)check_file(load, "cert_file", mqtt->cert_file, false);
+        (void)mg_load_check_file(load, item, "cert_file", mqtt->cert_file, 0);
     }
     if (mqtt->key_file != NULL) {
-        (void)check_file(load, "key_file", mqtt->key_file, true);
+        (void)mg_load_check_file(load, item, "key_file", mqtt->key_file,
+                                 MG_NOT_OTHERS);
+    }
+}
+
+/* Of a compiled zone, see tzfile(5). */
+static bool is_zone_file(const char *path)
+{
+    struct stat st = {0};
+    struct mg_err err = {0};
+    char magic[4];
+    size_t len = 0;
+    int fd = open_regular(path, &st, &err);
+    if (fd < 0) {
+        return false;
+    }
+    bool is_zone = read_all(fd, magic, sizeof magic, &len) == MG_OK &&
+                   len == sizeof magic && memcmp(magic, "TZif", 4) == 0;
+    (void)close(fd); /* nothing was written */
+    return is_zone;
+}
+
+void mg_load_check_zone(struct mg_load *load)
+{
+    const char *zone = mg_item_text(&load->gateway, "timezone");
+    char path[sizeof ZONES + sizeof load->setup->timezone];
+    if (zone == NULL || strcmp(zone, "UTC") == 0 || load->is_offline) {
+        return;
+    }
+    (void)snprintf(path, sizeof path, ZONES "%s", zone);
+    if (!is_zone_file(path)) {
+        mg_fault_add(&load->faults, mg_item_place(&load->gateway, "timezone"),
+                     "timezone: \"%s\" is not in the tz database; expected "
+                     "the name of a file below " ZONES
+                     " such as Europe/Berlin, or UTC",
+                     zone);
     }
 }

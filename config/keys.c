@@ -39,6 +39,19 @@ static const char *check_not_empty(const char *text)
     return text[0] == '\0' ? "a text that is not empty" : NULL;
 }
 
+static const char *check_zone(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_+-/";
+    size_t len = strlen(text);
+    if (len == 0 || text[0] == '/' || text[len - 1] == '/' ||
+        strspn(text, allowed) != len) {
+        return "a name of the tz database such as Europe/Berlin, or UTC";
+    }
+    return NULL;
+}
+
 /* ---- Sections ---- */
 
 static const struct mg_key gateway_keys[] = {
@@ -52,10 +65,18 @@ static const struct mg_key gateway_keys[] = {
      .def_literal = "/var/lib/metergate",
      FIELD(struct mg_setup, state_dir),
      .help = "Folder of the database: outbox, sequence numbers, meter state."},
+    {.name = "timezone",
+     .type = MG_KEY_TEXT,
+     .def_literal = "UTC",
+     .check = check_zone,
+     FIELD(struct mg_setup, timezone),
+     .help = "Local time of signed records, a name of the tz database such as "
+             "Europe/Berlin."},
 };
 static const struct mg_section gateway_section = {
     "gateway", "The gateway itself.", gateway_keys, N_KEYS(gateway_keys)};
 
+/* `root` is the last: the broker of EVerest has all the others. */
 static const struct mg_key mqtt_keys[] = {
     {.name = "host",
      .type = MG_KEY_TEXT,
@@ -70,12 +91,6 @@ static const struct mg_key mqtt_keys[] = {
      .def_text = "8883, or 1883 without TLS",
      FIELD(struct mg_setup_mqtt, port),
      .help = "TCP port of the broker."},
-    {.name = "root",
-     .type = MG_KEY_TEXT,
-     .def_literal = "mg/v1",
-     .check = check_root,
-     FIELD(struct mg_setup_mqtt, root),
-     .help = "Topics are ROOT/GATEWAY/..."},
     {.name = "client_id",
      .type = MG_KEY_TEXT,
      .def_text = "metergate-ID, ID of the gateway",
@@ -148,10 +163,19 @@ static const struct mg_key mqtt_keys[] = {
      .scales = mg_scales_size,
      FIELD(struct mg_setup_mqtt, max_command_bytes),
      .help = "Larger commands are refused."},
+    {.name = "root",
+     .type = MG_KEY_TEXT,
+     .def_literal = "mg/v1",
+     .check = check_root,
+     FIELD(struct mg_setup_mqtt, root),
+     .help = "Topics are ROOT/GATEWAY/..."},
 };
 static const struct mg_section mqtt_section = {
     "mqtt", "The broker; without this section nothing is published.", mqtt_keys,
     N_KEYS(mqtt_keys)};
+const struct mg_section mg_section_broker = {
+    "mqtt", "The broker of EVerest, with the keys of `mqtt` but `root`.",
+    mqtt_keys, N_KEYS(mqtt_keys) - 1};
 
 static const struct mg_key outbox_keys[] = {
     {.name = "max_readings",
@@ -453,6 +477,11 @@ static const struct mg_key meter_keys[] = {
      .def_text = "a charging profile made from the seed",
      .section = &load_section,
      .help = "A fixed load when simulated."},
+    {.name = "session",
+     .type = MG_KEY_SECTION,
+     .def_text = "",
+     .section = &mg_section_session,
+     .help = "Charging transactions on this meter."},
 };
 static const struct mg_section meter_section = {"meter", "A meter on a bus.",
                                                 meter_keys, N_KEYS(meter_keys)};
@@ -473,6 +502,16 @@ static const struct mg_key root_keys[] = {
      .def_text = "",
      .section = &outbox_section,
      .help = "Readings on their way to the broker."},
+    {.name = "station",
+     .type = MG_KEY_SECTION,
+     .def_text = "meters that do not sign have no sessions",
+     .section = &mg_section_station,
+     .help = "Signs for the meters that cannot."},
+    {.name = "everest",
+     .type = MG_KEY_SECTION,
+     .def_text = "EVerest is not served",
+     .section = &mg_section_everest,
+     .help = "The bridge to EVerest."},
     {.name = "simulation",
      .type = MG_KEY_SECTION,
      .def_text = "",
@@ -515,5 +554,10 @@ const struct mg_section *mg_section_of(const char *key)
 const struct mg_key *mg_section_discriminator(const struct mg_section *section)
 {
     size_t i = mg_section_find(section, "type", 4);
-    return i < section->n_keys ? &section->keys[i] : NULL;
+    for (size_t k = 0; i < section->n_keys && k < section->n_keys; k++) {
+        if (section->keys[k].for_types != 0) {
+            return &section->keys[i];
+        }
+    }
+    return NULL;
 }

@@ -1,5 +1,6 @@
 /* The one table of keys: it drives the reader, the table of keys in README.md
- * and the JSON Schema. To add a key, add a row in keys.c. */
+ * and the JSON Schema. To add a key, add a row in keys.c or, for signed
+ * charging, keys_session.c. */
 #ifndef MG_CONFIG_KEYS_H
 #define MG_CONFIG_KEYS_H
 
@@ -66,6 +67,10 @@ struct mg_section {
 };
 
 extern const struct mg_section mg_section_root;
+extern const struct mg_section mg_section_broker; /* keys.c */
+/* keys_session.c */
+extern const struct mg_section mg_section_session, mg_section_station,
+    mg_section_everest;
 
 /** @return index of the key or n_keys */
 size_t mg_section_find(const struct mg_section *section, const char *name,
@@ -74,7 +79,8 @@ size_t mg_section_find(const struct mg_section *section, const char *name,
 /** The section of a key of the root. */
 const struct mg_section *mg_section_of(const char *key);
 
-/** The key that tells the kinds of a section apart, or NULL. */
+/** The key `type` of a section that has kinds with keys of their own, or
+ *  NULL. */
 const struct mg_key *mg_section_discriminator(const struct mg_section *section);
 
 /** What a value has to be: "an integer from 1 to 65535". */

@@ -9,13 +9,17 @@
 
 #define MG_NO_BUS SIZE_MAX /* of a meter whose bus is not known */
 
+/* Bits that the mode of a file must not have. */
+#define MG_NOT_OTHERS 06U  /* secrets; a group may read them */
+#define MG_NOT_OURS   077U /* keys that sign, PINs: for the owner only */
+
 struct mg_load {
     const struct mg_plugins *plugins;
     bool is_offline; /* touch no file but the configuration */
     struct mg_reader reader;
     struct mg_faults faults;
     struct mg_setup *setup; /* owned until it is handed out */
-    struct mg_item root, gateway, mqtt, outbox, simulation;
+    struct mg_item root, gateway, mqtt, outbox, simulation, station, everest;
     struct mg_item *buses, *meters; /* owned; as many as in setup */
     struct mg_names bus_ids;
 };
@@ -28,8 +32,42 @@ int mg_load_build(struct mg_load *load, const yaml_node_t *root);
  *  been read: meter.c. @return MG_OK or MG_E_NOMEM */
 int mg_load_meter(struct mg_load *load, size_t i);
 
-/** Certificates, keys, password: files.c. */
-void mg_load_mqtt_files(struct mg_load *load);
+/** What a broker's section leaves open: build.c. */
+void mg_load_finish_mqtt(struct mg_load *load, struct mg_setup_mqtt *mqtt);
+
+/** Certificates, keys and password of a broker's section: files.c. */
+void mg_load_mqtt_files(struct mg_load *load, const struct mg_item *item,
+                        struct mg_setup_mqtt *mqtt);
+
+/** The file that a key names is there and can be read: files.c.
+ *  @param forbidden  bits its mode must not have, 0 = none
+ *  @return false: a fault was noted */
+bool mg_load_check_file(struct mg_load *load, const struct mg_item *item,
+                        const char *key, const char *path, unsigned forbidden);
+
+/** The time zone is in the tz database: files.c. */
+void mg_load_check_zone(struct mg_load *load);
+
+/** session.c: once the sections have been read, before the meters.
+ *  @return MG_OK or MG_E_NOMEM */
+void mg_load_station(struct mg_load *load);
+int mg_load_everest(struct mg_load *load);
+
+/** session.c: the session of meter i, whose `allow` has been read; after all
+ *  of them, the modules that two serve. @return MG_OK or MG_E_NOMEM */
+void mg_load_session(struct mg_load *load, size_t i);
+int mg_load_check_modules(struct mg_load *load);
+
+/** A meter with these options has the procedure: meter.c. */
+bool mg_load_has_procedure(const struct mg_setup_meter *meter,
+                           const struct mg_procedure *procedure);
+
+#define MG_ALLOW_SESSION "session" /* in `allow`: all verbs of sessions */
+
+/** session.c: the words of `allow` that every meter may have.
+ *  @return NULL: i is beyond the last */
+const char *mg_load_session_verb(size_t i);
+bool mg_load_is_session_verb(const char *verb);
 
 /** Read a whole regular file of at most max bytes; a NUL is put behind it.
  *  @param ret_text  owned

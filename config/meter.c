@@ -203,8 +203,8 @@ static int read_options(struct mg_load *load, size_t i)
 
 /* ---- Commands ---- */
 
-static bool has_procedure(const struct mg_setup_meter *meter,
-                          const struct mg_procedure *procedure)
+bool mg_load_has_procedure(const struct mg_setup_meter *meter,
+                           const struct mg_procedure *procedure)
 {
     const struct mg_plugin *plugin = meter->plugin;
     if (procedure->variants == 0 || plugin->variant == NULL) {
@@ -214,13 +214,20 @@ static bool has_procedure(const struct mg_setup_meter *meter,
     return variant < 32 && (procedure->variants >> variant & 1) != 0;
 }
 
+/* Procedures of sessions are not the broker's to call; the verbs are. */
+static bool is_command(const struct mg_procedure *procedure)
+{
+    return (procedure->flags & MG_PROC_SESSION) == 0;
+}
+
 static const struct mg_procedure *find_procedure(const struct mg_plugin *plugin,
                                                  const char *verb)
 {
     const struct mg_driver *driver = plugin->driver;
     for (size_t i = 0; i < driver->n_procedures; i++) {
-        if (strcmp(driver->procedures[i].verb, verb) == 0) {
-            return &driver->procedures[i];
+        const struct mg_procedure *p = &driver->procedures[i];
+        if (is_command(p) && strcmp(p->verb, verb) == 0) {
+            return p;
         }
     }
     return NULL;
@@ -233,9 +240,14 @@ static void report_verb(struct mg_load *load,
     const struct mg_driver *driver = meter->plugin->driver;
     struct mg_known known = mg_known_init(node);
     for (size_t i = 0; i < driver->n_procedures; i++) {
-        if (has_procedure(meter, &driver->procedures[i])) {
-            mg_known_add(&known, driver->procedures[i].verb);
+        const struct mg_procedure *p = &driver->procedures[i];
+        if (is_command(p) && mg_load_has_procedure(meter, p)) {
+            mg_known_add(&known, p->verb);
         }
+    }
+    mg_known_add(&known, MG_ALLOW_SESSION);
+    for (size_t i = 0; mg_load_session_verb(i) != NULL; i++) {
+        mg_speller_try(&known.near, mg_load_session_verb(i));
     }
     char what[128];
     (void)snprintf(what, sizeof what, "command of %s", meter->plugin->model);
@@ -260,10 +272,11 @@ static void allow_verb(struct mg_load *load, struct mg_setup_meter *meter,
     if (verb == NULL) {
         return;
     }
+    bool is_session = mg_load_is_session_verb(verb);
     const struct mg_procedure *procedure = find_procedure(meter->plugin, verb);
-    if (procedure == NULL) {
+    if (!is_session && procedure == NULL) {
         report_verb(load, meter, node);
-    } else if (!has_procedure(meter, procedure)) {
+    } else if (!is_session && !mg_load_has_procedure(meter, procedure)) {
         mg_fault_add(&load->faults, mg_yaml_place(node),
                      "command %s is not there with these options of %s; "
                      "expected other options or another command",
@@ -271,7 +284,12 @@ static void allow_verb(struct mg_load *load, struct mg_setup_meter *meter,
     } else if (is_allowed(meter, verb)) {
         mg_fault_add(&load->faults, mg_yaml_place(node),
                      "command %s is allowed twice; expected it once", verb);
-    } else if (meter->n_allowed < MG_ALLOW_MAX) {
+    } else if (meter->n_allowed == MG_ALLOW_MAX) {
+        mg_fault_add(&load->faults, mg_yaml_place(node),
+                     "allow: more than %d commands; expected \"session\" "
+                     "instead of each verb of sessions",
+                     MG_ALLOW_MAX);
+    } else {
         (void)snprintf(meter->allowed[meter->n_allowed++],
                        sizeof meter->allowed[0], "%s", verb);
     }
@@ -339,18 +357,19 @@ static void read_load(struct mg_load *load, size_t i)
 
 int mg_load_meter(struct mg_load *load, size_t i)
 {
+    int code = MG_OK;
     load->setup->meters[i].bus = MG_NO_BUS;
     find_model(load, i);
     find_bus(load, i);
     check_unit(load, i);
     read_load(load, i);
-    if (load->setup->meters[i].plugin == NULL) {
-        return MG_OK; /* nothing else can be said about it */
+    if (load->setup->meters[i].plugin != NULL) {
+        set_limits(load, i);
+        code = read_options(load, i);
     }
-    set_limits(load, i);
-    int code = read_options(load, i);
-    if (code == MG_OK) {
+    if (code == MG_OK && load->setup->meters[i].plugin != NULL) {
         read_allow(load, i);
     }
+    mg_load_session(load, i);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "config/json_out.h"
 #include "config/keys.h"
+#include "config/load.h"
 
 #define DIALECT "https://json-schema.org/draft/2020-12/schema"
 #define NUMBER  "[0-9]+(\\.[0-9]+)?"
@@ -274,7 +275,12 @@ static void write_verbs(struct mg_json_out *j, const struct mg_driver *driver)
     mg_json_out_open(j, "items", '{');
     mg_json_out_open(j, "enum", '[');
     for (size_t i = 0; driver != NULL && i < driver->n_procedures; i++) {
-        mg_json_out_str(j, NULL, driver->procedures[i].verb);
+        if ((driver->procedures[i].flags & MG_PROC_SESSION) == 0) {
+            mg_json_out_str(j, NULL, driver->procedures[i].verb);
+        }
+    }
+    for (size_t i = 0; mg_load_session_verb(i) != NULL; i++) {
+        mg_json_out_str(j, NULL, mg_load_session_verb(i));
     }
     mg_json_out_close(j, ']');
     mg_json_out_close(j, '}');

@@ -80,6 +80,29 @@ static const struct mg_driver tm1_driver = {
     .max_current_ma = 72000,
 };
 
+/* Signs itself, in its first variant only. */
+static const struct mg_procedure signing[] = {
+    {.verb = "sign",
+     .help = "",
+     .flags = MG_PROC_SESSION,
+     .variants = 1U << 0,
+     .step = step},
+    {.verb = "set-clock", .help = "", .step = step},
+};
+
+static const struct mg_driver wm3m4c_driver = {
+    .points = points,
+    .n_points = 1,
+    .max_registers = 120,
+    .timeout_ms = 500,
+    .serial = {115200, 'N', 2},
+    .n_phases = 3,
+    .max_voltage_mv = 300000,
+    .max_current_ma = 65000,
+    .procedures = signing,
+    .n_procedures = 2,
+};
+
 static const char *const variants[] = {"A", "B", "BK", NULL};
 static const struct mg_option kpm31_options[] = {
     {.name = "variant",
@@ -140,6 +163,19 @@ static const struct mg_plugin kpm31 = {
     .driver = &kpm31_driver,
 };
 
+static const struct mg_plugin wm3m4c = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "wm3m4c",
+    .vendor = "ours",
+    .description = "A fake that signs.",
+    .options = kpm31_options,
+    .n_options = 1,
+    .options_size = sizeof(struct fake_kpm31_options),
+    .variant = variant,
+    .driver = &wm3m4c_driver,
+};
+
 static const struct mg_plugin tm1 = {
     .abi = MG_PLUGIN_ABI,
     .size = sizeof(struct mg_plugin),
@@ -164,8 +200,9 @@ static const struct mg_plugin canx = {
 
 void fake_plugins(struct mg_plugins *ret_plugins)
 {
-    *ret_plugins = (struct mg_plugins){.n = 3};
+    *ret_plugins = (struct mg_plugins){.n = 4};
     ret_plugins->loaded[0].plugin = &kpm31;
     ret_plugins->loaded[1].plugin = &tm1;
     ret_plugins->loaded[2].plugin = &canx;
+    ret_plugins->loaded[3].plugin = &wm3m4c;
 }

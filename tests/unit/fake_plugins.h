@@ -1,6 +1,7 @@
 /* Meter models for tests of the configuration, so that these do not depend on
  * a real plugin: "kpm31" with the real one's options and commands, "tm1" with
- * an option of every type, "canx" on a bus that is no Modbus. */
+ * an option of every type, "canx" on a bus that is no Modbus, "wm3m4c" that
+ * signs its own records in variant A. */
 #ifndef MG_TEST_FAKE_PLUGINS_H
 #define MG_TEST_FAKE_PLUGINS_H
 
@@ -15,7 +16,7 @@ struct fake_tm1_options {
     char label[8];
 };
 
-/** The three models; nothing to free. */
+/** The four models; nothing to free. */
 void fake_plugins(struct mg_plugins *ret_plugins);
 
 #endif

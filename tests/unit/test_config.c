@@ -159,21 +159,27 @@ static void test_golden(void **state)
     }
 }
 
+static void check_example(const char *name, bool is_whole, size_t n_meters)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/examples/%s.yaml", config_dir, name);
+    char *text = slurp(path, TEXT_MAX);
+    assert_non_null(text);
+    struct outcome o = is_whole ? load(path) : parse(text);
+    assert_string_equal(o.report, "");
+    assert_int_equal(o.code, MG_OK);
+    assert_int_equal(o.setup->n_meters, n_meters);
+    outcome_free(&o);
+    free(text);
+}
+
 static void test_examples(void **state)
 {
     (void)state;
-    static const char *const names[] = {"minimal", "depot", "demo"};
-    static const size_t n_meters[] = {1, 10, 10};
-    for (size_t i = 0; i < 3; i++) {
-        char path[512];
-        (void)snprintf(path, sizeof path, "%s/examples/%s.yaml", config_dir,
-                       names[i]);
-        struct outcome o = load(path);
-        assert_string_equal(o.report, "");
-        assert_int_equal(o.code, MG_OK);
-        assert_int_equal(o.setup->n_meters, n_meters[i]);
-        outcome_free(&o);
-    }
+    check_example("minimal", true, 1);
+    check_example("depot", true, 10);
+    check_example("demo", true, 10);
+    check_example("signed-charging", false, 2); /* its key is to be made */
 }
 
 /* ---- What is read ---- */
@@ -344,6 +350,79 @@ static void test_short(void **state)
     outcome_free(&o);
 }
 
+static void test_session(void **state)
+{
+    (void)state;
+    struct outcome o = load("session.yaml");
+    assert_string_equal(o.report, "");
+    const struct mg_setup *s = o.setup;
+    assert_string_equal(s->timezone, "Europe/Berlin");
+    assert_true(s->station.is_enabled);
+    assert_null(s->station.key_file);
+    assert_string_equal(s->station.pkcs11_module, "session.yaml");
+    assert_string_equal(s->station.pkcs11_uri,
+                        "pkcs11:token=station;object=meter");
+    assert_null(s->station.pkcs11_pin_file);
+    assert_string_equal(s->station.identification, "depot 7");
+    assert_string_equal(s->station.serial, "0815");
+    assert_string_equal(s->station.version, "1.0");
+    const struct mg_setup_session *one = &s->meters[0].session;
+    assert_string_equal(one->evse, "DE*ABC*E123");
+    assert_true(one->is_chargebox);
+    assert_int_equal(one->loss_uohm, 23000);
+    assert_true(one->is_ocpp_plain);
+    assert_memory_equal(one->public_key, "3059", 4);
+    assert_string_equal(one->everest, "powermeter_1");
+    assert_string_equal(s->meters[0].allowed[0], "session");
+    assert_int_equal(s->meters[1].n_allowed, 2);
+    assert_string_equal(s->meters[1].allowed[1], "session-end");
+    const struct mg_setup_session *none = &s->meters[2].session;
+    assert_string_equal(none->evse, "cp3");
+    assert_false(none->is_chargebox);
+    assert_int_equal(none->loss_uohm, 0);
+    assert_false(none->is_ocpp_plain);
+    assert_null(none->public_key);
+    assert_string_equal(none->everest, "");
+    outcome_free(&o);
+}
+
+#define SERVED                                                                 \
+    "meters: [{id: m, model: wm3m4c, bus: b, unit: 1, session: {everest: "     \
+    "p}}]\n"
+
+static void test_everest(void **state)
+{
+    (void)state;
+    struct outcome o = parse(HEAD BUS SERVED "mqtt: {host: x, username: u}\n"
+                                             "everest: {interval: 2s}\n");
+    assert_string_equal(o.report, "");
+    const struct mg_setup_everest *e = &o.setup->everest;
+    assert_true(e->is_enabled && e->mqtt.is_enabled);
+    assert_int_equal(e->interval_ms, 2000);
+    assert_string_equal(e->mqtt.host, "x");
+    assert_int_equal(e->mqtt.port, 8883);
+    assert_string_equal(e->mqtt.username, "u");
+    assert_ptr_not_equal(e->mqtt.username, o.setup->mqtt.username);
+    assert_string_equal(e->mqtt.client_id, "everest-g");
+    outcome_free(&o);
+    o = parse(HEAD BUS SERVED "everest: {mqtt: {host: y, tls: false, "
+                              "client_id: me}}\n");
+    assert_string_equal(o.report, "");
+    e = &o.setup->everest;
+    assert_false(o.setup->mqtt.is_enabled);
+    assert_int_equal(e->interval_ms, 1000);
+    assert_string_equal(e->mqtt.host, "y");
+    assert_int_equal(e->mqtt.port, 1883);
+    assert_string_equal(e->mqtt.client_id, "me");
+    assert_int_equal(e->mqtt.window, 16);
+    outcome_free(&o);
+    o = parse(HEAD BUS METER);
+    assert_false(o.setup->everest.is_enabled);
+    assert_false(o.setup->station.is_enabled);
+    assert_string_equal(o.setup->timezone, "UTC");
+    outcome_free(&o);
+}
+
 static void test_line_without_meters(void **state)
 {
     (void)state;
@@ -481,6 +560,29 @@ static void test_key_files(void **state)
     assert_string_equal(o.report, "");
     in_folder(f, "key.pem", path, sizeof path);
     assert_string_equal(o.setup->mqtt.key_file, path);
+    outcome_free(&o);
+}
+
+/* A key that signs is for its owner only. */
+static void test_station_key(void **state)
+{
+    const struct folder *f = *state;
+    char path[128];
+    put(f, "key.pem", "x", 0640);
+    put(f, "c.yaml", HEAD BUS METER "station: {key_file: key.pem}\n", 0644);
+    in_folder(f, "c.yaml", path, sizeof path);
+    struct outcome o = load(path);
+    expect_fault(&o, "(mode 0640); expected at most 0600");
+    assert_int_equal(o.n_faults, 1);
+    outcome_free(&o);
+    put(f, "key.pem", "x", 0600);
+    o = load(path);
+    assert_string_equal(o.report, "");
+    in_folder(f, "key.pem", path, sizeof path);
+    assert_string_equal(o.setup->station.key_file, path);
+    assert_string_equal(o.setup->station.identification, "g");
+    assert_string_equal(o.setup->station.serial, "");
+    assert_memory_equal(o.setup->station.version, "metergate ", 10);
     outcome_free(&o);
 }
 
@@ -699,12 +801,16 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_full_meters),
         cmocka_unit_test(test_full_defaults),
         cmocka_unit_test(test_short),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_everest),
         cmocka_unit_test(test_line_without_meters),
         cmocka_unit_test_setup_teardown(test_password, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_password_refused, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_key_files, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(test_station_key, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_linked_devices, make_folder,
                                         remove_folder),
