@@ -121,6 +121,10 @@ static void finish(struct bed_meter *m)
 static void tick(struct bed_meter *m, uint32_t ms)
 {
     m->now_ms += ms;
+    if (m->host.ask != NULL) {
+        m->host.run(m->host.self, ms);
+        return;
+    }
     if (m->is_signing && m->now_ms >= m->shown_at_ms) {
         *reg(m, 47052) = 2;
     }
@@ -283,6 +287,9 @@ static size_t answer(struct bed_run *r, uint8_t *ret)
     struct bed_meter *m = r->meter;
     const struct mg_step_out *out = &r->out;
     uint32_t baud = out->baud != 0 ? out->baud : 115200;
+    if (m->host.ask != NULL) {
+        return m->host.ask(m->host.self, out->pdu, out->pdu_len, ret);
+    }
     if (baud != m->baud) {
         return 0;
     }

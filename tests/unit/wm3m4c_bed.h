@@ -10,7 +10,16 @@
 #define BED_NOWHERE 1000000U
 #define BED_LOG_MAX 256
 
+/* Another meter behind the runner, instead of the one of a few lines. */
+struct bed_host {
+    void *self;
+    /** @return length of the answer; 0: none */
+    size_t (*ask)(void *self, const uint8_t *pdu, size_t len, uint8_t *ret);
+    void (*run)(void *self, uint32_t ms);
+};
+
 struct bed_meter {
+    struct bed_host host;   /* used when ask is not NULL */
     uint16_t holding[8400]; /* by wire address: 47000 is 7000 */
     uint16_t input[512];
     uint64_t now_ms; /* since the beginning */
