@@ -146,8 +146,10 @@ void mg_ocmf_check_profile(const struct mg_ocmf *ocmf,
                            enum mg_ocmf_profile profile,
                            struct mg_findings *ret);
 
-/** Whether the record is a whole transaction with usable energy and time:
- *  begin and end, no error flag, none of the errors of mg_ocmf_check.
+/** Whether the record is a whole transaction with usable energy: begin and end,
+ *  none of the errors of mg_ocmf_check. The time error flag alone is a warning:
+ *  the energy of such a record is valid, its times are not (WM3M4C description
+ *  V1.07, 5.5.17).
  *  @param ret_why  why not, "" when it is */
 bool mg_ocmf_is_billable(const struct mg_ocmf *ocmf, char ret_why[120]);
 

@@ -39,12 +39,5 @@ bool mg_ocmf_is_billable(const struct mg_ocmf *ocmf, char ret_why[120])
                        "fiscal: not the record of a transaction");
         return false;
     }
-    for (const struct mg_ocmf_reading *r = begin; r <= end; r++) {
-        if (r->is_time_bad) {
-            (void)snprintf(ret_why, WHY_MAX,
-                           "time-flag: EF says that the time is not usable");
-            return false;
-        }
-    }
     return true;
 }

@@ -315,7 +315,6 @@ static void billable(void **state)
         {"+0000 S", "+0000 U", ""},
         {"\"E\"", "\"A\"", ""},
         {"\"TX\":\"E\"", "\"TX\":\"C\"", "no-end: "},
-        {"\"EF\":\"\"", "\"EF\":\"t\"", "time-flag: "},
         {"\"EF\":\"\"", "\"EF\":\"Et\"", "energy-flag: "},
         {"\"ST\":\"G\"", "\"ST\":\"S\"", "meter-status: "},
         {"T17", "F17", "fiscal: "},
