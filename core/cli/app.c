@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "mqtt/uplink.h"
+#include "run/site_time.h"
 
 #define SINK_STOP_MS 1500U
 
@@ -59,6 +60,7 @@ int app_load(struct app *app, const char *file)
                       file, n_faults, n_faults == 1 ? "" : "s");
         return 1;
     }
+    mg_site_set_zone(app->setup->timezone);
     return 0;
 }
 

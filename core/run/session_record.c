@@ -278,6 +278,26 @@ static void put_who(struct mg_json *j, const struct session *s,
     }
 }
 
+/* The letter need not be in the record: see the option of the WM3M4C. */
+static const char *reason_of(const struct session *s,
+                             const struct mg_dataset *d)
+{
+    switch (d->kind == MG_DATASET_TRANSACTION ? s->kept.reason : 0) {
+    case 'E':
+        return "end";
+    case 'L':
+        return "local";
+    case 'R':
+        return "remote";
+    case 'A':
+        return "abort";
+    case 'P':
+        return "power-loss";
+    default:
+        return NULL;
+    }
+}
+
 static void put_what(struct mg_json *j, const struct session *s,
                      const struct mg_dataset *d, const struct session_record *r)
 {
@@ -296,6 +316,9 @@ static void put_what(struct mg_json *j, const struct session *s,
     if (d->begin_mwh != INT64_MIN && d->end_mwh != INT64_MIN) {
         put_energy(j, "energy_wh", d->end_mwh - d->begin_mwh);
     }
+    if (reason_of(s, d) != NULL) {
+        mg_json_member_str(j, "reason", reason_of(s, d));
+    }
     mg_json_member_bool(j, "billable", d->is_billable);
     if (!d->is_billable) {
         mg_json_member_str(j, "not_billable_because", d->why);
@@ -312,7 +335,6 @@ static void put_what(struct mg_json *j, const struct session *s,
     mg_json_member_str(j, "public_key", d->key_hex);
     mg_json_member_str(j, "fingerprint", d->fingerprint);
     mg_json_member_time(j, "stored", d->stored_ms);
-    (void)s;
 }
 
 static int publish(struct session *s, const struct mg_dataset *d,
@@ -358,7 +380,10 @@ static void judge(const struct session *s, const struct session_record *r,
     char why[120] = "";
     (void)snprintf(d->verdict, sizeof d->verdict, "%s",
                    mg_verdict_text(report->verdict));
-    if (d->kind != MG_DATASET_TRANSACTION) {
+    if (d->kind == MG_DATASET_REISSUE) {
+        (void)snprintf(d->why, sizeof d->why,
+                       "a transaction again that has its record already");
+    } else if (d->kind != MG_DATASET_TRANSACTION) {
         (void)snprintf(d->why, sizeof d->why, "%s",
                        r->fault[0] != '\0' ? r->fault
                                            : "it is not the record of a "
