@@ -1,0 +1,128 @@
+/* Values and jobs: their memory, and what stands around a record. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/verify.h"
+#include "crypto/encode.h"
+
+void verify_value_free(struct verify_value *value)
+{
+    free(value->source);
+    free(value->id);
+    free(value->transaction);
+    free(value->context);
+    free(value->record);
+    free(value->key);
+    free(value->problem);
+    *value = (struct verify_value){0};
+}
+
+void verify_job_free(struct verify_job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < job->n_values; i++) {
+        verify_value_free(&job->values[i]);
+    }
+    free(job);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool copy_text(char **ret, const char *text)
+{
+    *ret = text == NULL ? NULL : strdup(text);
+    return text == NULL || *ret != NULL;
+}
+
+/* "OCMF|" in base64 begins so, whatever follows. */
+static bool is_base64(const char *text, size_t len)
+{
+    static const char HEAD[] = "T0NNRn";
+    return len > sizeof HEAD && memcmp(text, HEAD, sizeof HEAD - 1) == 0;
+}
+
+static void undo_base64(struct verify_value *v)
+{
+    char *bytes = malloc(v->record_len + 1);
+    size_t len = 0;
+    if (bytes == NULL) {
+        return; /* it stays what it is: no record */
+    }
+    if (mg_base64_read(v->record, v->record_len, (uint8_t *)bytes,
+                       v->record_len, &len) != MG_OK) {
+        free(bytes);
+        return;
+    }
+    bytes[len] = '\0';
+    free(v->record);
+    v->record = bytes;
+    v->record_len = len;
+}
+
+static bool copy_record(struct verify_value *v, const char *text, size_t len)
+{
+    while (len > 0 && is_space(text[len - 1])) {
+        len--;
+    }
+    while (len > 0 && is_space(*text)) {
+        text++;
+        len--;
+    }
+    v->record = malloc(len + 1);
+    if (v->record == NULL) {
+        return false;
+    }
+    memcpy(v->record, text, len);
+    v->record[len] = '\0';
+    v->record_len = len;
+    if (is_base64(v->record, len)) {
+        undo_base64(v);
+    }
+    return true;
+}
+
+int verify_value_copy(struct verify_value *ret,
+                      const struct verify_value *borrowed)
+{
+    struct verify_value v = {0};
+    bool is_done = copy_text(&v.source, borrowed->source) &&
+                   copy_text(&v.id, borrowed->id) &&
+                   copy_text(&v.transaction, borrowed->transaction) &&
+                   copy_text(&v.context, borrowed->context) &&
+                   copy_text(&v.key, borrowed->key) &&
+                   copy_text(&v.problem, borrowed->problem) &&
+                   (borrowed->record == NULL ||
+                    copy_record(&v, borrowed->record, borrowed->record_len));
+    if (!is_done) {
+        verify_value_free(&v);
+        return MG_E_NOMEM;
+    }
+    *ret = v;
+    return MG_OK;
+}
+
+int verify_emit_value(const struct verify_sink *sink,
+                      const struct verify_value *borrowed)
+{
+    struct verify_job *job = calloc(1, sizeof *job);
+    if (job == NULL || verify_value_copy(&job->values[0], borrowed) != MG_OK) {
+        free(job);
+        return MG_E_NOMEM;
+    }
+    job->n_values = 1;
+    return sink->emit(sink->ctx, job);
+}
+
+int verify_input_text(const char *text, size_t len, const char *source,
+                      const struct verify_sink *sink)
+{
+    struct verify_value v = {.source = (char *)(uintptr_t)source,
+                             .record = (char *)(uintptr_t)text,
+                             .record_len = len};
+    return verify_emit_value(sink, &v);
+}
