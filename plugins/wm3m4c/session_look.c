@@ -129,7 +129,6 @@ static void take_kind(struct wm3m4c_session_state *s,
         wm3m4c__say_number(out, major);
         wm3m4c__say(out, ".x, 1.x expected");
     } else {
-        s->since_ms = in->now_ms;
         wm3m4c__go(s, WM3M4C_SIGNING, in, out);
     }
 }

@@ -608,6 +608,22 @@ static void the_same_error_twice_is_an_error(void **state)
     bed_assert_failed(&run, MG_E_EXCEPTION, "47052 is 254");
 }
 
+static void a_change_of_47052_is_believed_at_once(void **state)
+{
+    (void)state;
+    begin();
+    uint64_t from_ms = meter.now_ms;
+    meter.sign_ms = 100;
+    session(MG_SESSION_INTERMEDIATE);
+    bed_assert_done(&run);
+    assert_true(meter.now_ms - from_ms < 400);
+    from_ms = meter.now_ms;
+    meter.error = 254;
+    session(MG_SESSION_INTERMEDIATE);
+    bed_assert_failed(&run, MG_E_EXCEPTION, "47052 is 254");
+    assert_true(meter.now_ms - from_ms < 400);
+}
+
 static void signing_may_take_seconds(void **state)
 {
     (void)state;
@@ -801,6 +817,41 @@ static void trouble_at_every_step(void **state)
     }
 }
 
+/* The command's step: the first whose request is FC06 to 47051. */
+static unsigned step_of_command(const struct drama *d)
+{
+    stage(d, false);
+    unsigned n = bed_play(&run, BED_NOWHERE, BED_NO_TROUBLE);
+    for (unsigned at = 1; at < n; at++) {
+        stage(d, false);
+        (void)bed_play(&run, at, BED_LOST_REQUEST);
+        if (meter.n_commands == 1 && run.log[run.n_log - 1].address == 7051 &&
+            run.log[run.n_log - 2].address == 7051) {
+            return at;
+        }
+    }
+    fail_msg("no step gives the command");
+    return 0;
+}
+
+static void what_is_canceled_in_time_is_not_commanded(void **state)
+{
+    (void)state;
+    unsigned last = step_of_command(&DRAMAS[0]);
+    for (unsigned at = 1; at < last; at++) {
+        stage(&DRAMAS[0], false);
+        (void)bed_play(&run, at, BED_CANCELED);
+        bed_assert_failed(&run, MG_E_CANCELED, "before the meter was given");
+        assert_int_equal(meter.n_commands, 0);
+    }
+    for (; last < 30; last++) {
+        stage(&DRAMAS[0], false);
+        (void)bed_play(&run, last, BED_CANCELED);
+        bed_assert_done(&run); /* the record is not left behind */
+        bed_assert_record(&run);
+    }
+}
+
 static void looking_with_trouble_at_every_step(void **state)
 {
     (void)state;
@@ -820,23 +871,6 @@ static void looking_with_trouble_at_every_step(void **state)
             }
         }
     }
-}
-
-/* The command's step: the first whose request is FC06 to 47051. */
-static unsigned step_of_command(const struct drama *d)
-{
-    stage(d, false);
-    unsigned n = bed_play(&run, BED_NOWHERE, BED_NO_TROUBLE);
-    for (unsigned at = 1; at < n; at++) {
-        stage(d, false);
-        (void)bed_play(&run, at, BED_LOST_REQUEST);
-        if (meter.n_commands == 1 && run.log[run.n_log - 1].address == 7051 &&
-            run.log[run.n_log - 2].address == 7051) {
-            return at;
-        }
-    }
-    fail_msg("no step gives the command");
-    return 0;
 }
 
 static void a_lost_command_is_given_again_after_a_look(void **state)
@@ -859,6 +893,28 @@ static void a_lost_command_is_given_again_after_a_look(void **state)
     bed_assert_done(&run);
     assert_int_equal(meter.n_commands, 1);
     assert_int_equal(run.n_effects, 20);
+}
+
+/* 47000 shows that begin and end were carried out, also when nothing was
+ * signed and no count went up. */
+static void an_error_after_a_lost_answer_is_named(void **state)
+{
+    (void)state;
+    static const size_t PLACES[] = {0, 4}; /* begin, end */
+    for (size_t i = 0; i < 2; i++) {
+        const struct drama *d = &DRAMAS[PLACES[i]];
+        unsigned at = step_of_command(d);
+        for (unsigned t = BED_LOST_ANSWER; t < BED_SILENCE; t++) {
+            if (t != BED_LOST_ANSWER && t != BED_RESTARTED) {
+                continue;
+            }
+            stage(d, false);
+            meter.error = 254;
+            (void)bed_play(&run, at, (enum bed_trouble)t);
+            bed_assert_failed(&run, MG_E_EXCEPTION, "47052 is 254");
+            assert_int_equal(meter.n_commands, 1);
+        }
+    }
 }
 
 /* Signed, and then the power went before the output was read. */
@@ -925,6 +981,7 @@ int main(void)
         cmocka_unit_test_setup(every_error_of_table_7_is_named, setup),
         cmocka_unit_test_setup(an_old_status_is_not_believed, setup),
         cmocka_unit_test_setup(the_same_error_twice_is_an_error, setup),
+        cmocka_unit_test_setup(a_change_of_47052_is_believed_at_once, setup),
         cmocka_unit_test_setup(signing_may_take_seconds, setup),
         cmocka_unit_test_setup(but_not_for_ever, setup),
         cmocka_unit_test_setup(a_signature_without_a_count_is_none, setup),
@@ -932,9 +989,12 @@ int main(void)
         cmocka_unit_test_setup(looking_writes_nothing, setup),
         cmocka_unit_test_setup(looking_does_not_mind_strange_lengths, setup),
         cmocka_unit_test_setup(trouble_at_every_step, setup),
+        cmocka_unit_test_setup(what_is_canceled_in_time_is_not_commanded,
+                               setup),
         cmocka_unit_test_setup(looking_with_trouble_at_every_step, setup),
         cmocka_unit_test_setup(a_lost_command_is_given_again_after_a_look,
                                setup),
+        cmocka_unit_test_setup(an_error_after_a_lost_answer_is_named, setup),
         cmocka_unit_test_setup(an_output_that_is_gone_is_said, setup),
         cmocka_unit_test_setup(a_damaged_state_is_refused, setup),
     };
