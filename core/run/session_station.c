@@ -75,8 +75,18 @@ static void add_loss(struct session *s, const struct mg_sample *sample)
 
 /* ---- The record ---- */
 
+/* As on the meter: models are named in lower case here. */
+static void model_name(const struct meter *m, char ret[32])
+{
+    (void)snprintf(ret, 32, "%s", m->setup->plugin->model);
+    for (char *c = ret; *c != '\0'; c++) {
+        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+    }
+}
+
 static void head_of(struct session *s, const struct mg_session_request *r,
-                    const char *version, struct mg_ocmf_head *ret)
+                    const char *version, const char *model,
+                    struct mg_ocmf_head *ret)
 {
     const struct meter *m = s->meter;
     const struct mg_setup_station *station = &gateway_of(s)->setup->station;
@@ -96,7 +106,7 @@ static void head_of(struct session *s, const struct mg_session_request *r,
         .ct = m->setup->session.is_chargebox ? "CBIDC" : "EVSEID",
         .ci = r->evse[0] != '\0' ? r->evse : m->setup->session.evse,
         .mv = m->setup->plugin->vendor,
-        .mm = m->setup->plugin->model,
+        .mm = model,
         .ms = m->serial,
         .has_loss = true,
         .loss_uohm = s->kept.loss_uohm};
@@ -111,8 +121,9 @@ static int sign(struct session *s, char context,
     const struct mg_session_request *r =
         context == 'F' ? &s->request : &s->kept.request;
     struct mg_ocmf_head head;
-    char pg[32];
-    head_of(s, r, "metergate " MG_VERSION, &head);
+    char pg[32], model[32];
+    model_name(s->meter, model);
+    head_of(s, r, "metergate " MG_VERSION, model, &head);
     /* The next number. It is used up with the record, in one transaction. */
     s->pagination = (context == 'F' ? s->key.last_f : s->key.last_t) + 1;
     s->context = context;

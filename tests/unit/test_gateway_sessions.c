@@ -190,6 +190,7 @@ static void test_session(void **state)
     assert_non_null(report);
     verify(rows.record, rows.last.key_hex, ocmf, report);
     assert_int_equal(report->verdict, MG_VERDICT_VALID);
+    assert_non_null(strstr(rows.record, "\"MM\":\"KPM31\""));
     assert_int_equal(ocmf->n_readings, 6);
     static const char tx[] = "BCSCTR";
     for (size_t i = 0; i < 6; i++) {
