@@ -1,11 +1,14 @@
 /* A store killed with SIGKILL at random moments, on one file all the time.
  *
- * The child hands over groups of rows and values, each in one turn of its loop,
- * and tells through a pipe which rows are durable and which it acknowledged.
- * After each kill the parent opens the file and checks: every row told durable
- * and not acknowledged is there, a group is there whole or not at all, ids
- * ascend without a gap, the epoch is the same.
- * MG_SEED sets the seed, the first argument the number of rounds. */
+ * The child hands over groups of rows, values and datasets, each in one turn of
+ * its loop: a group completes the session that the group before began, and
+ * begins another. It tells through a pipe which rows are durable and which it
+ * acknowledged. After each kill the parent opens the file and checks: every row
+ * told durable and not acknowledged is there, a group is there whole or not at
+ * all, ids ascend without a gap, the epoch is the same. Of the datasets exactly
+ * one is open, that of the newest group, and its record is the newest: no pair
+ * of rows is torn. MG_SEED sets the seed, the first argument the number of
+ * rounds. */
 #include "../unit/store_bed.h"
 
 #include <poll.h>
@@ -16,9 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/dataset.h"
+
 #define MAX_ROWS  400000
 #define MAX_AHEAD 300 /* rows not yet durable */
 #define NOT_ACKED 20  /* the newest durable rows are kept */
+#define N_TICKETS (MAX_AHEAD * 8)
 
 struct told {
     enum { TOLD_DURABLE, TOLD_ACK } what;
@@ -40,7 +46,7 @@ struct child {
     struct mg_store *store;
     int pipe_fd;
     uint64_t rng, seq, durable, acked;
-    uint64_t seq_of[MAX_AHEAD * 4]; /* by ticket */
+    uint64_t seq_of[N_TICKETS]; /* by ticket */
 };
 
 static void tell(const struct child *c, struct told told)
@@ -53,7 +59,7 @@ static void tell(const struct child *c, struct told told)
 static void child_durable(void *ctx, uint64_t ticket)
 {
     struct child *c = ctx;
-    c->durable = c->seq_of[ticket % (MAX_AHEAD * 4)];
+    c->durable = c->seq_of[ticket % N_TICKETS];
     tell(c, (struct told){TOLD_DURABLE, c->durable});
     while (c->acked + NOT_ACKED < c->durable) {
         c->acked++;
@@ -81,12 +87,43 @@ static void child_append(struct child *c, uint64_t first, uint64_t last)
     if (mg_store_append(c->store, &row, &ticket) != MG_OK) {
         _exit(4);
     }
-    c->seq_of[ticket % (MAX_AHEAD * 4)] = c->seq;
+    c->seq_of[ticket % N_TICKETS] = c->seq;
+}
+
+static void child_dataset(struct child *c, const struct mg_dataset *like,
+                          uint64_t transaction)
+{
+    struct mg_dataset d = *like;
+    uint64_t ticket;
+    (void)snprintf(d.meter, sizeof d.meter, "m");
+    (void)snprintf(d.fingerprint, sizeof d.fingerprint, "k");
+    (void)snprintf(d.transaction, sizeof d.transaction, "n%llu",
+                   (unsigned long long)transaction);
+    if (mg_store_add_dataset(c->store, &d, &ticket) != MG_OK) {
+        _exit(11);
+    }
+}
+
+/* The record of the session that ends, then the row of the next. */
+static void child_sessions(struct child *c, uint64_t before, uint64_t last)
+{
+    char record[3000];
+    memset(record, 'r', sizeof record);
+    (void)snprintf(record, sizeof record, "%llu", (unsigned long long)last);
+    const struct mg_dataset done = {.state = MG_DATASET_DONE,
+                                    .context = 'T',
+                                    .pagination = last,
+                                    .record = record,
+                                    .record_len = 100 + last % 2900};
+    child_dataset(c, &done, before);
+    const struct mg_dataset open = {.state = MG_DATASET_OPEN};
+    child_dataset(c, &open, last);
 }
 
 static void child_group(struct child *c)
 {
     uint64_t first = c->seq + 1, last = first + roll(&c->rng) % 8, ticket;
+    child_sessions(c, c->seq, last);
     while (c->seq < last) {
         c->seq++;
         child_append(c, first, last);
@@ -94,7 +131,7 @@ static void child_group(struct child *c)
     if (mg_store_put(c->store, "last", &last, sizeof last, &ticket) != MG_OK) {
         _exit(5);
     }
-    c->seq_of[ticket % (MAX_AHEAD * 4)] = last;
+    c->seq_of[ticket % N_TICKETS] = last;
 }
 
 static void run_child(const char *path, int pipe_fd, uint64_t seed)
@@ -221,6 +258,35 @@ static void check_rows(struct parent *p, struct mg_outbox *o, uint64_t last)
     assert_int_equal(end, last);
 }
 
+static void check_datasets(struct parent *p, uint64_t last)
+{
+    char text[128], want[128];
+    bed_sql(&p->bed,
+            "SELECT count(*) || ' ' || coalesce(max(transaction_id), '')"
+            " || (SELECT ' ' || (count(*) - coalesce(max(id), 0)) || ' ' ||"
+            " (count(arrival) - coalesce(max(arrival), 0)) || ' ' ||"
+            " (count(record) - count(pagination)) || ' ' ||"
+            " coalesce(max(pagination), 0) FROM dataset)"
+            " FROM dataset WHERE state=0",
+            text, sizeof text);
+    if (last == 0) {
+        assert_string_equal(text, "0  0 0 0 0");
+        return;
+    }
+    (void)snprintf(want, sizeof want, "1 n%llu 0 0 0 %llu",
+                   (unsigned long long)last, (unsigned long long)last);
+    assert_string_equal(text, want);
+    struct mg_err err;
+    struct mg_dataset d;
+    struct mg_datasets *reader = mg_datasets_open(p->bed.path, &err);
+    assert_non_null(reader);
+    assert_int_equal(mg_datasets_newest(reader, "m", "k", 'T', &d, &err),
+                     MG_OK);
+    assert_int_equal(d.record_len, 100 + last % 2900);
+    assert_int_equal(strtoull(d.record, NULL, 10), last);
+    mg_datasets_close(reader);
+}
+
 static void check_file(struct parent *p)
 {
     bed_open(&p->bed);
@@ -235,6 +301,7 @@ static void check_file(struct parent *p)
     assert_non_null(o);
     check_rows(p, o, last);
     mg_outbox_close(o);
+    check_datasets(p, last);
     p->durable = last;
     bed_close(&p->bed);
 }
