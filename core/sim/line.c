@@ -197,3 +197,10 @@ uint64_t mg_line_gap_ns(const struct mg_sim_line *line)
                ? 1750000
                : 7 * mg_line_char_ns(line, line->set.serial.baud) / 2;
 }
+
+uint64_t mg_line_tear_ns(const struct mg_sim_line *line)
+{
+    return line->set.serial.baud > 19200
+               ? 750000
+               : 3 * mg_line_char_ns(line, line->set.serial.baud) / 2;
+}

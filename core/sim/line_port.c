@@ -123,12 +123,50 @@ static void gap_over(struct mg_timer *timer)
     port->rx_len = 0;
 }
 
+static bool is_paced(const struct mg_sim_line *line)
+{
+    return line->set.framing == MG_SIM_RTU_PTY && line->set.is_paced;
+}
+
+static uint64_t scheduling_ns(const struct mg_sim_line *line)
+{
+    return line->loop == NULL ? 0 : SCHEDULING_NS;
+}
+
 static uint64_t silence_ns(const struct mg_sim_line *line)
 {
     if (line->set.framing == MG_SIM_RTU_TCP) {
         return STREAM_GAP_NS;
     }
-    return mg_line_gap_ns(line) + (line->loop == NULL ? 0 : SCHEDULING_NS);
+    return mg_line_gap_ns(line) + scheduling_ns(line);
+}
+
+/* When the last character of what is in rx is on the wire. */
+static uint64_t received_until_ns(const struct mg_sim_port *port, uint64_t now)
+{
+    const struct mg_sim_line *line = port->line;
+    if (!is_paced(line)) {
+        return now;
+    }
+    uint64_t end = port->rx_since_ns +
+                   port->rx_len * mg_line_char_ns(line, line->set.serial.baud);
+    return end > now ? end : now;
+}
+
+/* len bytes have come after a silence of more than 1.5 characters: what was
+ * there before them is no frame, and they may be the start of one (Modbus over
+ * Serial Line V1.02, 2.5.1.1; WM3M4 manual V1.07, 5.1). */
+static void drop_torn(struct mg_sim_port *port, size_t len, uint64_t now)
+{
+    const struct mg_sim_line *line = port->line;
+    if (!is_paced(line) || port->rx_len == 0 || len == 0) {
+        return;
+    }
+    uint64_t end = received_until_ns(port, 0);
+    if (now > end + mg_line_tear_ns(line) + scheduling_ns(line)) {
+        memmove(port->rx, port->rx + port->rx_len, len);
+        port->rx_len = 0;
+    }
 }
 
 /* @return true when a request was taken out of rx */
@@ -178,7 +216,7 @@ static void pause_when_full(struct mg_sim_port *port)
 static void check_gap(struct mg_sim_port *port, uint64_t now)
 {
     struct mg_sim_line *line = port->line;
-    if (line->set.framing != MG_SIM_RTU_PTY || !line->set.is_paced) {
+    if (!is_paced(line)) {
         return;
     }
     if (port->has_traffic && now < port->wire_end_ns + mg_line_gap_ns(line)) {
@@ -192,6 +230,7 @@ void mg_port_received(struct mg_sim_port *port, size_t len)
     struct mg_sim_line *line = port->line;
     bool is_tcp = line->set.framing == MG_SIM_TCP;
     uint64_t now = mg_clock_now_ns(line->clock);
+    drop_torn(port, len, now);
     if (port->rx_len == 0 && len > 0) {
         check_gap(port, now);
         port->rx_since_ns = now;
@@ -204,7 +243,8 @@ void mg_port_received(struct mg_sim_port *port, size_t len)
         return;
     }
     if (port->rx_len > 0) {
-        mg_timer_start(line->clock, &port->gap_timer, now + silence_ns(line),
+        mg_timer_start(line->clock, &port->gap_timer,
+                       received_until_ns(port, now) + silence_ns(line),
                        gap_over);
     } else {
         mg_timer_stop(&port->gap_timer);

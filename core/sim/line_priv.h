@@ -124,6 +124,9 @@ uint64_t mg_line_char_ns(const struct mg_sim_line *line, uint32_t baud);
  *  2.5.1.1). */
 uint64_t mg_line_gap_ns(const struct mg_sim_line *line);
 
+/** 1.5 characters, 0.75 ms above 19200 baud: a longer silence tears a frame. */
+uint64_t mg_line_tear_ns(const struct mg_sim_line *line);
+
 /* line_port.c */
 
 void mg_port_init(struct mg_sim_port *port, struct mg_sim_line *line,
