@@ -12,7 +12,9 @@
 #include "cli/app.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
+#include "cli/demo_sessions.h"
 #include "cli/table.h"
+#include "crypto/signer.h"
 #include "mqtt/uplink.h"
 
 #define DRAW_PERIOD_MS  1000
@@ -22,6 +24,7 @@ struct demo {
     struct app app;
     struct broker broker;
     struct table table;
+    struct demo_sessions *sessions; /* owned */
     uv_timer_t draw_timer, end_timer;
     bool has_draw_timer, has_end_timer, is_kept;
     char directory[256], file[4096];
@@ -34,8 +37,8 @@ static void help(void)
         "Usage: metergate demo [OPTION]... [FILE]\n\n"
         "Run a depot of simulated meters behind real ptys and TCP ports, read "
         "it,\npublish to a mosquitto started for it on a free port of "
-        "127.0.0.1, and\nshow a live table. Nothing outside this machine is "
-        "touched.\n\n"
+        "127.0.0.1, and\nshow a live table. Some meters have charging "
+        "sessions, signed.\nNothing outside this machine is touched.\n\n"
         "  --for DURATION   stop by itself\n"
         "  --help           this text\n\n"
         "Example: metergate demo config/examples/demo.yaml\n");
@@ -50,18 +53,20 @@ static void draw(uv_timer_t *timer)
     mg_gateway_stats(d->app.gateway, &s);
     mg_store_stats(d->app.store, &store);
     mg_uplink_stats(d->app.sink, &sink);
-    char footer[512];
+    char footer[768], charging[256];
+    demo_sessions_text(d->sessions, charging, sizeof charging);
     (void)snprintf(footer, sizeof footer,
                    "%zu/%zu online, %llu readings, %llu requests, latency p50 "
                    "%.1f ms p99 %.1f ms\n"
                    "mosquitto %s, %llu rows acknowledged, %llu waiting\n"
+                   "%s\n"
                    "%s",
                    s.n_online, s.n_meters, (unsigned long long)s.n_readings,
                    (unsigned long long)s.n_requests, s.latency_p50_us / 1000.0,
                    s.latency_p99_us / 1000.0,
                    sink.is_connected ? "connected" : "not connected",
                    (unsigned long long)sink.n_acked,
-                   (unsigned long long)store.n_rows,
+                   (unsigned long long)store.n_rows, charging,
                    d->table.is_terminal ? d->listen : "");
     table_draw(&d->table, d->app.gateway, mg_clock_utc_ms(d->app.clock),
                footer);
@@ -71,6 +76,21 @@ static void time_is_up(uv_timer_t *timer)
 {
     struct demo *d = timer->data;
     app_quit(&d->app, 0);
+}
+
+/* A station with a key made for this run. */
+static int make_station(struct demo *d, struct mg_setup_station *station,
+                        struct mg_err *err)
+{
+    char path[512];
+    if (station->is_enabled) {
+        return MG_OK;
+    }
+    (void)snprintf(path, sizeof path, "%s/station.pem", d->directory);
+    int rc = mg_key_generate_file(path, MG_CURVE_SECP384R1, err);
+    station->is_enabled = rc == MG_OK;
+    station->key_file = rc == MG_OK ? strdup(path) : NULL;
+    return rc;
 }
 
 /* The demo's own broker and directory instead of the configuration's. */
@@ -98,7 +118,7 @@ static int prepare(struct app *app, void *ctx, struct mg_err *err)
     (void)printf("Broker: mosquitto on 127.0.0.1:%u. In another terminal:\n"
                  "  %s\n",
                  d->broker.port, d->listen);
-    return MG_OK;
+    return make_station(d, &app->setup->station, err);
 }
 
 static int start_timers(struct demo *d, uint64_t for_ms)
@@ -143,13 +163,16 @@ static int demo(struct demo *d, const char *file, uint64_t for_ms)
     if (exit_code == 0) {
         (void)printf("Ctrl-C ends it.\n\n");
         table_init(&d->table, stdout);
-        exit_code = start_timers(d, for_ms);
+        d->sessions =
+            demo_sessions_create(&d->app.loop, d->app.gateway, d->app.setup);
+        exit_code = d->sessions == NULL ? 1 : start_timers(d, for_ms);
     }
     if (exit_code == 0) {
         mg_log_set_level(MG_LOG_ERROR); /* the table is the report now */
         exit_code = app_loop(&d->app);
         draw(&d->draw_timer);
     }
+    demo_sessions_destroy(d->sessions);
     if (d->has_draw_timer) {
         uv_close((uv_handle_t *)&d->draw_timer, NULL);
     }

@@ -168,11 +168,13 @@ meters:
 
     def test_demo(self):
         demo = os.path.join(SOURCE, "config/examples/demo.yaml")
-        result = self.run_cli("demo", "--for", "9s", demo, timeout=120)
+        result = self.run_cli("demo", "--for", "32s", demo, timeout=120)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("mosquitto connected", result.stdout)
         self.assertNotIn("\x1b", result.stdout, "plain when no terminal")
         self.assertIn("online", result.stdout)
+        self.assertRegex(result.stdout, r"\d signed records?; the last cp\d+: "
+                         r"T\d+ of \w+, 0\.\d+ kWh, valid, billable")
 
 
 if __name__ == "__main__":
