@@ -12,7 +12,7 @@ struct text {
 
 static void add(struct text *t, const char *text, size_t len)
 {
-    if (t->is_full || len >= t->cap - t->len) { /* room for the NUL */
+    if (len >= t->cap - t->len) { /* room for the NUL */
         t->is_full = true;
         return;
     }
@@ -40,9 +40,6 @@ int mg_record_assemble(const char *payload, size_t payload_len,
         mg_base64_write(signature, signature_len, encoded);
     } else {
         mg_hex_write(signature, signature_len, true, encoded);
-    }
-    if (cap == 0) {
-        return MG_E_NOSPC;
     }
     struct text t = {.buf = ret, .cap = cap};
     add_str(&t, "OCMF|");

@@ -237,7 +237,6 @@ static void begin_value(struct reader *r, const char **attributes)
     r->line = (unsigned)XML_GetCurrentLineNumber(r->parser);
     r->n_records = r->n_keys = 0;
     r->record.len = r->key.len = 0;
-    r->format.is_there = r->encoding.is_there = false;
     r->key_encoding.is_there = false;
     take_attribute(r, attributes, "transactionId", &r->transaction);
     take_attribute(r, attributes, "context", &r->context);

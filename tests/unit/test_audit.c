@@ -468,6 +468,36 @@ static void keys_follow_each_other_as_they_arrived(void **state)
     assert_null(strstr(w->texts, "from S3"));
 }
 
+/* The first record of a key is the one that came first, whatever its
+ * pagination; and an old key may come again. */
+static void order_of_keys_is_that_of_their_first_records(void **state)
+{
+    struct world *w = *state;
+    add(w, (struct given){
+               .meter = "a", .pagination = 1, .end = "2.00", .arrival = 5});
+    add(w, (struct given){
+               .meter = "a", .pagination = 2, .end = "3.00", .arrival = 1});
+    add(w, (struct given){.meter = "a",
+                          .key = 1,
+                          .pagination = 1,
+                          .end = "4.00",
+                          .serial = "S2",
+                          .arrival = 3});
+    finds(w, "pagination-back@T2 meter-exchanged@T1 ");
+    says(w, "from S1 to S2");
+    add(w, (struct given){
+               .meter = "a", .pagination = 1, .end = "2.00", .arrival = 1});
+    add(w, (struct given){
+               .meter = "a", .pagination = 2, .end = "3.00", .arrival = 3});
+    add(w, (struct given){.meter = "a",
+                          .key = 1,
+                          .pagination = 1,
+                          .end = "4.00",
+                          .arrival = 2});
+    finds(w, "key-changed@T1 ");
+    says(w, "the serial stayed S1; the old one came again");
+}
+
 static void serial_that_is_not_signed_is_the_one_told(void **state)
 {
     struct world *w = *state;
@@ -671,6 +701,17 @@ static void what_is_not_comparable_is_not_compared(void **state)
     finds(w, ""); /* another register */
 }
 
+static void flagged_readings_are_not_compared(void **state)
+{
+    struct world *w = *state;
+    static const char flagged[] = "1-b:1.8.0\",\"EF\":\"E";
+    add(w, (struct given){.meter = "a", .pagination = 1, .end = "6.00"});
+    add(w, (struct given){
+               .meter = "a", .pagination = 2, .end = "0.00", .ri = flagged});
+    add(w, (struct given){.meter = "a", .pagination = 3, .end = "6.00"});
+    finds(w, "");
+}
+
 /* ---- Signatures ---- */
 
 static void altered_records_are_found(void **state)
@@ -794,11 +835,13 @@ int main(void)
         cmocka_unit_test(huge_paginations_do_not_wrap),
         cmocka_unit_test(exchange_is_told_from_a_new_key),
         cmocka_unit_test(keys_follow_each_other_as_they_arrived),
+        cmocka_unit_test(order_of_keys_is_that_of_their_first_records),
         cmocka_unit_test(serial_that_is_not_signed_is_the_one_told),
         cmocka_unit_test(meters_do_not_mix),
         cmocka_unit_test(readings_that_fall_are_found),
         cmocka_unit_test(begin_that_is_repeated_is_no_fall),
         cmocka_unit_test(what_is_not_comparable_is_not_compared),
+        cmocka_unit_test(flagged_readings_are_not_compared),
         cmocka_unit_test(altered_records_are_found),
         cmocka_unit_test(rows_that_differ_from_their_record_are_found),
         cmocka_unit_test(rows_and_sessions_that_are_missing),

@@ -225,6 +225,25 @@ static void without_readings_there_is_no_room(void **state)
     store__list_free(&q.waiting);
 }
 
+static void bytes_keep_no_dataset_out(void **state)
+{
+    (void)state;
+    struct store_queue q = {0};
+    struct store_item *dataset = item_of('D'), *event = item_of('X');
+    dataset->kind = STORE_ITEM_DATASET;
+    fill(&q, 1);
+    q.waiting.n_bytes = STORE_QUEUE_BYTES; /* as if it were so large */
+    assert_false(store__queue_has_room(&q, event));
+    assert_true(store__queue_has_room(&q, dataset));
+    q.waiting.n[STORE_ITEM_DATASET] = STORE_QUEUE_DATASETS - 1;
+    assert_true(store__queue_has_room(&q, dataset));
+    q.n_taken[STORE_ITEM_DATASET] = 1;
+    assert_false(store__queue_has_room(&q, dataset));
+    free(dataset);
+    free(event);
+    store__list_free(&q.waiting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test(oldest_readings_make_room),
         cmocka_unit_test(sealed_end_may_go),
         cmocka_unit_test(without_readings_there_is_no_room),
+        cmocka_unit_test(bytes_keep_no_dataset_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
