@@ -62,12 +62,36 @@ static void print_address(const struct simulate *o,
     (void)printf("%.*s\n", (int)j.len, buf);
 }
 
+/* A second way to a meter, which is no bus of the configuration. */
+static void print_optical(const struct simulate *o, const char *meter,
+                          const char *address)
+{
+    if (!o->is_json) {
+        (void)printf("%-14s %-20s %s\n", meter, "optical port", address);
+        return;
+    }
+    char buf[512];
+    struct mg_json j = mg_json_init(buf, sizeof buf);
+    mg_json_open(&j, '{');
+    mg_json_member_str(&j, "optical", meter);
+    mg_json_member_str(&j, "address", address);
+    mg_json_close(&j, '}');
+    (void)printf("%.*s\n", (int)j.len, buf);
+}
+
 static void print_all(const struct simulate *o, const struct app *app)
 {
     for (size_t i = 0; i < app->setup->n_buses; i++) {
         print_address(
             o, &app->setup->buses[i],
             mg_sim_line_address(mg_simulation_line(app->simulation, i)));
+    }
+    for (size_t i = 0; i < app->setup->n_meters; i++) {
+        struct mg_sim_line *line = mg_simulation_optical(app->simulation, i);
+        if (line != NULL) {
+            print_optical(o, app->setup->meters[i].id,
+                          mg_sim_line_address(line));
+        }
     }
     if (o->is_json) {
         (void)printf("{\"ready\":true}\n");

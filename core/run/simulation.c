@@ -23,11 +23,12 @@ struct mg_simulation {
     struct mg_simulation_settings settings;
     char *keep_dir;                 /* owned; NULL: nothing is kept */
     struct mg_sim_line **lines;     /* owned, one per bus */
+    struct mg_sim_line **optical;   /* owned, one per meter; NULL: none */
     struct mg_sim_device **devices; /* borrowed from the lines */
 };
 
 /* Different streams for each meter and line of one seed. */
-enum { SALT_METER = 1, SALT_LINE };
+enum { SALT_METER = 1, SALT_LINE, SALT_OPTICAL };
 
 /* The angle of a power factor; rounded to 0.01 degree, so the last digits of
  * the C library's acos do not matter. */
@@ -146,6 +147,56 @@ static int make_line_settings(const struct mg_simulation *s, size_t bus,
     return MG_OK;
 }
 
+static bool has_optical_port(const struct mg_setup_meter *m)
+{
+    const struct mg_plugin *p = m->plugin;
+    for (size_t i = 0; i < p->n_options; i++) {
+        const struct mg_option *o = &p->options[i];
+        if (strcmp(o->name, "optical-port") == 0 && o->type == MG_OPTION_BOOL &&
+            p->firmware->optical_pdu != NULL) {
+            int64_t value;
+            memcpy(&value, (const char *)m->options + o->offset, sizeof value);
+            return value != 0;
+        }
+    }
+    return false;
+}
+
+/* Of the meter that was put on its bus last. */
+static int make_optical(struct mg_simulation *s, size_t meter,
+                        struct mg_err *err)
+{
+    const struct mg_setup_meter *m = &s->setup->meters[meter];
+    struct mg_sim_line_settings set = {
+        .framing = MG_SIM_RTU_PTY,
+        .serial = {.baud = 19200, .parity = 'N', .stop_bits = 1},
+        .is_paced = s->setup->simulation.is_paced,
+        .turnaround_ms = s->setup->simulation.turnaround_ms,
+        .seed = mg_sim_hash3(s->setup->simulation.seed, SALT_OPTICAL, meter)};
+    if (s->settings.loop == NULL || !has_optical_port(m)) {
+        return MG_OK;
+    }
+    if (s->settings.link_dir != NULL) {
+        int n = snprintf(set.link, sizeof set.link, "%s/%s-optical",
+                         s->settings.link_dir, m->id);
+        if (n < 0 || (size_t)n >= sizeof set.link) {
+            return mg_err_set(err, MG_E_NOSPC,
+                              "%s: the path of its optical port's link is "
+                              "longer than %zu bytes",
+                              m->id, sizeof set.link - 1);
+        }
+    }
+    s->optical[meter] =
+        mg_sim_line_create(s->settings.loop, s->settings.clock, &set, err);
+    if (s->optical[meter] == NULL) {
+        mg_err_prefix(err, "%s: optical port", m->id);
+        return err->code;
+    }
+    return mg_sim_line_add_optical(s->optical[meter], s->lines[m->bus]) == MG_OK
+               ? MG_OK
+               : mg_err_set(err, MG_E_NOMEM, "%s: out of memory", m->id);
+}
+
 static int make_device(struct mg_simulation *s, size_t meter,
                        struct mg_err *err)
 {
@@ -176,7 +227,7 @@ static int make_device(struct mg_simulation *s, size_t meter,
         return mg_err_set(err, MG_E_NOSPC, "%s: more than 247 meters on %s",
                           m->id, b->id);
     }
-    return MG_OK;
+    return make_optical(s, meter, err);
 }
 
 static int make_all(struct mg_simulation *s, struct mg_err *err)
@@ -233,8 +284,9 @@ mg_simulation_create(const struct mg_setup *setup,
     s->setup = setup;
     s->settings = *settings;
     s->lines = calloc(setup->n_buses + 1, sizeof(struct mg_sim_line *));
+    s->optical = calloc(setup->n_meters + 1, sizeof(struct mg_sim_line *));
     s->devices = calloc(setup->n_meters + 1, sizeof(struct mg_sim_device *));
-    if (s->lines == NULL || s->devices == NULL) {
+    if (s->lines == NULL || s->optical == NULL || s->devices == NULL) {
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
     } else if (prepare_keep_dir(s, err) == MG_OK && make_all(s, err) == MG_OK) {
         return s;
@@ -255,6 +307,9 @@ void mg_simulation_destroy(struct mg_simulation *s)
             save_nv(s, i);
         }
     }
+    for (size_t i = 0; s->optical != NULL && i < s->setup->n_meters; i++) {
+        mg_sim_line_destroy(s->optical[i]); /* before its meter goes */
+    }
     for (size_t i = 0; s->lines != NULL && i < s->setup->n_buses; i++) {
         if (s->lines[i] != NULL) {
             mg_sim_line_destroy(s->lines[i]);
@@ -262,6 +317,7 @@ void mg_simulation_destroy(struct mg_simulation *s)
     }
     free(s->keep_dir);
     free(s->devices);
+    free(s->optical);
     free(s->lines);
     free(s);
 }
@@ -269,6 +325,11 @@ void mg_simulation_destroy(struct mg_simulation *s)
 struct mg_sim_line *mg_simulation_line(struct mg_simulation *s, size_t bus)
 {
     return s->lines[bus];
+}
+
+struct mg_sim_line *mg_simulation_optical(struct mg_simulation *s, size_t meter)
+{
+    return s->optical[meter];
 }
 
 struct mg_sim_device *mg_simulation_device(struct mg_simulation *s,

@@ -11,8 +11,8 @@ struct mg_simulation;
 struct mg_simulation_settings {
     uv_loop_t *loop; /* NULL: in memory, `clock` is virtual */
     struct mg_clock *clock;
-    const char
-        *link_dir; /* stable links to the ptys, <dir>/<bus>; NULL: none */
+    const char *link_dir; /* stable links to the ptys, <dir>/<bus> and
+                           * <dir>/<meter>-optical; NULL: none */
     const char *keep_dir; /* non-volatile memories across runs; NULL: none */
     uint16_t port_base;   /* TCP buses on port_base, +1, ...; 0 = any port */
     struct mg_sim_faults faults;
@@ -30,6 +30,11 @@ void mg_simulation_destroy(struct mg_simulation *simulation);
 
 struct mg_sim_line *mg_simulation_line(struct mg_simulation *simulation,
                                        size_t bus);
+
+/** The line of a meter's optical port; NULL: it has none. Meters whose plugin
+ *  has an option `optical-port` that is true, on real lines only. */
+struct mg_sim_line *mg_simulation_optical(struct mg_simulation *simulation,
+                                          size_t meter);
 
 /** The simulated meter of setup->meters[meter]; borrowed. */
 struct mg_sim_device *mg_simulation_device(struct mg_simulation *simulation,

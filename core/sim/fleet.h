@@ -51,6 +51,11 @@ void mg_sim_line_destroy(struct mg_sim_line *line);
 int mg_sim_line_add(struct mg_sim_line *line, struct mg_sim_device *device);
 struct mg_sim_device *mg_sim_line_device(struct mg_sim_line *line, size_t i);
 
+/** Put the optical port of the newest meter of another line on this one, which
+ *  must be destroyed first. @return MG_OK, MG_E_NOSPC or MG_E_NOMEM */
+int mg_sim_line_add_optical(struct mg_sim_line *line,
+                            const struct mg_sim_line *home);
+
 /** Its meters live up to now: before something is done to one of them. */
 void mg_sim_line_live(struct mg_sim_line *line);
 

@@ -87,13 +87,15 @@ void mg_sim_line_destroy(struct mg_sim_line *line)
     mg_line_tcp_close(line);
     mg_line_memory_close(line);
     for (size_t i = 0; i < line->n_meters; i++) {
-        mg_sim_device_destroy(line->meters[i].device);
+        if (!line->meters[i].is_optical) {
+            mg_sim_device_destroy(line->meters[i].device);
+        }
     }
     free(line->meters);
     free(line);
 }
 
-int mg_sim_line_add(struct mg_sim_line *line, struct mg_sim_device *device)
+static int add(struct mg_sim_line *line, const struct mg_sim_line_meter *meter)
 {
     if (line->n_meters == METERS_MAX) {
         return MG_E_NOSPC;
@@ -103,16 +105,30 @@ int mg_sim_line_add(struct mg_sim_line *line, struct mg_sim_device *device)
     if (meters == NULL) {
         return MG_E_NOMEM;
     }
+    line->meters = meters;
+    line->meters[line->n_meters++] = *meter;
+    return MG_OK;
+}
+
+int mg_sim_line_add(struct mg_sim_line *line, struct mg_sim_device *device)
+{
     struct mg_fw_outputs out;
     mg_sim_device_outputs(device, &out);
-    line->meters = meters;
-    line->meters[line->n_meters++] = (struct mg_sim_line_meter){
-        .device = device,
-        .added_ns = mg_clock_now_ns(line->clock),
-        .lived_ns = mg_sim_device_now_ns(device),
-        .baud = out.baud,
-    };
-    return MG_OK;
+    return add(line, &(struct mg_sim_line_meter){
+                         .device = device,
+                         .added_ns = mg_clock_now_ns(line->clock),
+                         .lived_ns = mg_sim_device_now_ns(device),
+                         .baud = out.baud,
+                     });
+}
+
+/* Both ports share the meter's time. */
+int mg_sim_line_add_optical(struct mg_sim_line *line,
+                            const struct mg_sim_line *home)
+{
+    struct mg_sim_line_meter meter = home->meters[home->n_meters - 1];
+    meter.is_optical = true;
+    return add(line, &meter);
 }
 
 struct mg_sim_device *mg_sim_line_device(struct mg_sim_line *line, size_t i)
@@ -149,9 +165,14 @@ size_t mg_line_ask(struct mg_sim_line *line, size_t meter,
                    const struct mg_sim_request *request,
                    uint8_t ret[MG_PDU_MAX])
 {
+    const struct mg_sim_line_meter *m = &line->meters[meter];
     live(line, meter);
-    return mg_sim_device_pdu(line->meters[meter].device, request->unit,
-                             request->pdu, request->len, ret);
+    if (m->is_optical) {
+        return mg_sim_device_optical_pdu(m->device, request->unit, request->pdu,
+                                         request->len, ret);
+    }
+    return mg_sim_device_pdu(m->device, request->unit, request->pdu,
+                             request->len, ret);
 }
 
 /* A meter whose speed was changed hears only that speed. Until then it is at
@@ -172,6 +193,11 @@ int mg_line_find(const struct mg_sim_line *line, uint8_t unit, uint32_t baud,
     for (size_t i = 0; i < line->n_meters; i++) {
         const struct mg_sim_line_meter *m = &line->meters[i];
         struct mg_fw_outputs out;
+        if (m->is_optical) { /* fixed settings: the firmware knows its unit */
+            *ret_meter = i;
+            *ret_baud = line->set.serial.baud;
+            return MG_OK;
+        }
         mg_sim_device_outputs(m->device, &out);
         if (out.unit == unit && !is_deaf(line, m, out.baud, baud)) {
             *ret_meter = i;

@@ -76,9 +76,10 @@ struct mg_sim_port {
 };
 
 struct mg_sim_line_meter {
-    struct mg_sim_device *device; /* owned */
-    uint64_t added_ns, lived_ns;  /* clock and its own time when added */
-    uint32_t baud;                /* when added */
+    struct mg_sim_device *device; /* owned, unless it is the optical port */
+    bool is_optical;
+    uint64_t added_ns, lived_ns; /* clock and its own time when added */
+    uint32_t baud;               /* when added */
 };
 
 struct mg_sim_tty;

@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #include "crypto/verify.h"
-#include "sim/device.h"
+#include "sim/fleet.h"
+#include "wire/crc16.h"
 #include "wm3m4c_meter.h"
 
 #include "../../plugins/wm3m4c/firmware.h"
@@ -313,6 +314,86 @@ static void test_optical_port(void **state)
     mg_sim_device_destroy(d);
 }
 
+struct inbox {
+    uint8_t data[64];
+    size_t len;
+};
+
+static void ignore(void *ctx)
+{
+    (void)ctx;
+}
+
+static void received(void *ctx, const uint8_t *data, size_t len)
+{
+    struct inbox *in = ctx;
+    assert_true(in->len + len <= sizeof in->data);
+    memcpy(in->data + in->len, data, len);
+    in->len += len;
+}
+
+static const struct mg_transport_events events = {.opened = ignore,
+                                                  .received = received};
+
+static void advance(struct mg_clock *clock, uint64_t ns)
+{
+    mg_clock_advance(clock, mg_clock_now_ns(clock) + ns);
+}
+
+/* U1 through a line. @return bytes of the answer */
+static size_t ask_line(struct mg_clock *clock, struct mg_transport *t,
+                       struct inbox *in, uint8_t unit)
+{
+    struct mg_err err;
+    uint8_t frame[8] = {unit, 4, 0, 107, 0, 2};
+    uint16_t crc = mg_crc16(frame, 6);
+    frame[6] = (uint8_t)crc;
+    frame[7] = (uint8_t)(crc >> 8);
+    in->len = 0;
+    assert_int_equal(t->ops->send(t, frame, sizeof frame, &err), MG_OK);
+    advance(clock, 1000 * MS);
+    return in->len;
+}
+
+/* Both ports of one meter, each on a line of its own. */
+static void test_optical_line(void **state)
+{
+    (void)state;
+    struct mg_err err;
+    struct inbox in[2] = {{.len = 0}, {.len = 0}};
+    struct mg_clock *clock = mg_clock_create_virtual(0);
+    struct mg_sim_line_settings set = {.framing = MG_SIM_RTU_PTY,
+                                       .serial = {115200, 'N', 1},
+                                       .is_paced = true};
+    struct mg_sim_line *lines[2];
+    struct mg_transport *near[2];
+    lines[0] = mg_sim_line_create(NULL, clock, &set, &err);
+    assert_int_equal(mg_sim_line_add(lines[0], create(&charging, 5)), MG_OK);
+    advance(clock, 3210 * MS);
+    set.serial.baud = 19200;
+    lines[1] = mg_sim_line_create(NULL, clock, &set, &err);
+    assert_int_equal(mg_sim_line_add_optical(lines[1], lines[0]), MG_OK);
+    for (unsigned k = 0; k < 2; k++) {
+        near[k] = mg_sim_line_memory(lines[k]);
+        near[k]->events = &events;
+        near[k]->ctx = &in[k];
+        assert_int_equal(near[k]->ops->open(near[k], &err), MG_OK);
+    }
+    advance(clock, 1);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned k = 0; k < 2; k++) {
+            assert_int_equal(ask_line(clock, near[k], &in[k], 33), 9);
+        }
+    }
+    assert_memory_equal(in[0].data, in[1].data, 5);
+    assert_int_equal(ask_line(clock, near[1], &in[1], 34), 0);
+    for (unsigned k = 2; k-- > 0;) {
+        near[k]->ops->destroy(near[k]);
+        mg_sim_line_destroy(lines[k]);
+    }
+    mg_clock_destroy(clock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_signed_by_its_key),
         cmocka_unit_test(test_power_loss),
         cmocka_unit_test(test_optical_port),
+        cmocka_unit_test(test_optical_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
