@@ -701,6 +701,17 @@ static void what_is_not_comparable_is_not_compared(void **state)
     finds(w, ""); /* another register */
 }
 
+static void another_meter_is_not_compared(void **state)
+{
+    struct world *w = *state;
+    add(w, (struct given){.meter = "a", .pagination = 1, .end = "6.00"});
+    add(w, (struct given){
+               .meter = "a", .pagination = 2, .end = "1.00", .serial = "S2"});
+    add(w, (struct given){
+               .meter = "a", .pagination = 3, .end = "0.99", .serial = "S2"});
+    finds(w, "serial-changed@T2 counter-reset@T3 ");
+}
+
 static void flagged_readings_are_not_compared(void **state)
 {
     struct world *w = *state;
@@ -841,6 +852,7 @@ int main(void)
         cmocka_unit_test(readings_that_fall_are_found),
         cmocka_unit_test(begin_that_is_repeated_is_no_fall),
         cmocka_unit_test(what_is_not_comparable_is_not_compared),
+        cmocka_unit_test(another_meter_is_not_compared),
         cmocka_unit_test(flagged_readings_are_not_compared),
         cmocka_unit_test(altered_records_are_found),
         cmocka_unit_test(rows_that_differ_from_their_record_are_found),

@@ -480,6 +480,8 @@ static void meters_that_do_not_sign(void **state)
 {
     (void)state;
     *reg(47060) = 0;
+    session(MG_SESSION_LOOK);
+    bed_assert_failed(&run, MG_E_NOSUP, "this meter does not sign");
     session(MG_SESSION_BEGIN);
     bed_assert_failed(&run, MG_E_NOSUP, "47060 is 0, 4 (P-256) expected");
     *reg(47060) = 4;
@@ -706,6 +708,8 @@ static void looking_writes_nothing(void **state)
     bed_assert_done(&run);
     assert_int_equal(run.n_log, 0);
     assert_int_equal(run.chunk_len[MG_CHUNK_PAYLOAD], 0);
+    assert_int_equal(run.chunk_len[MG_CHUNK_SIGNATURE_DER], 0);
+    assert_int_equal(run.chunk_len[MG_CHUNK_PUBLIC_KEY], 64); /* always */
     assert_int_equal(value_of(MG_CH(SESSION_STATE, TOTAL)), 0);
     assert_int_equal(value_of(MG_CH(SIGNATURE_STATUS, TOTAL)), 0);
     assert_int_equal(value_of(MG_CH(CLOCK_STATUS, TOTAL)), 0);
