@@ -7,7 +7,8 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 
-#define PATH_CAP 4096
+#define PATH_CAP  4096
+#define GIVEN_MAX 16 /* more say nothing new */
 
 typedef int verb_main(struct mg_datasets *datasets,
                       const struct datasets_options *options);
@@ -81,7 +82,7 @@ struct request {
     const char *state_dir, *config;
     bool is_simulated;
     const char *last_option; /* that a verb may not take; NULL: none */
-    const struct option *given[16];
+    const struct option *given[GIVEN_MAX];
     size_t n_given;
 };
 
@@ -180,11 +181,13 @@ static int take_words(struct request *r, int n, char **words)
     if (n > 0 && find_verb(words[0]) == NULL) {
         r->config = words[at++];
     }
-    r->verb = at < n ? find_verb(words[at]) : NULL;
+    if (at == n) {
+        return cli_usage("datasets", "list, show, export or audit?");
+    }
+    r->verb = find_verb(words[at]);
     if (r->verb == NULL) {
-        return at < n
-                   ? cli_usage("datasets", "there is no verb '%s'", words[at])
-                   : cli_usage("datasets", "list, show, export or audit?");
+        (void)cli_usage("datasets", "there is no verb '%s'", words[at]);
+        return EXIT_USAGE;
     }
     at++;
     if (r->verb->main == datasets_show) {
@@ -246,7 +249,7 @@ static int find_database(const struct request *r, char *ret, size_t cap)
     return exit_code;
 }
 
-static int run(struct request *r)
+static int run(const struct request *r)
 {
     char path[PATH_CAP];
     struct mg_err err;
@@ -254,12 +257,13 @@ static int run(struct request *r)
     if (exit_code != 0) {
         return exit_code;
     }
-    r->options.path = path;
+    struct datasets_options options = r->options;
+    options.path = path;
     struct mg_datasets *datasets = mg_datasets_open(path, &err);
     if (datasets == NULL) {
         return app_fail(&err);
     }
-    exit_code = r->verb->main(datasets, &r->options);
+    exit_code = r->verb->main(datasets, &options);
     mg_datasets_close(datasets);
     return exit_code;
 }
@@ -292,13 +296,13 @@ int cli_datasets(int argc, char **argv)
         if (exit_code != 0) {
             return exit_code;
         }
-        if (index > 2 && r.n_given < sizeof r.given / sizeof *r.given) {
+        if (index > 2 && r.n_given < GIVEN_MAX) {
             r.given[r.n_given++] = &options[index];
         }
     }
-    int exit_code = take_words(&r, argc - optind, argv + optind);
-    if (exit_code == 0) {
-        exit_code = check_request(&r);
+    if (take_words(&r, argc - optind, argv + optind) != 0 || r.verb == NULL ||
+        check_request(&r) != 0) {
+        return EXIT_USAGE;
     }
-    return exit_code == 0 ? run(&r) : exit_code;
+    return run(&r);
 }

@@ -25,6 +25,7 @@ static void add_str(struct text *t, const char *text)
     add(t, text, strlen(text));
 }
 
+/* NOLINTNEXTLINE(readability-function-size): text, signature, destination */
 int mg_record_assemble(const char *payload, size_t payload_len,
                        enum mg_curve curve, const uint8_t *signature,
                        size_t signature_len, bool is_base64, char *ret,

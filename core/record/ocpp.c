@@ -3,6 +3,7 @@
  * record is needed; `level` is how often a piece is escaped. */
 #include "record/ocpp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "crypto/encode.h"
@@ -76,16 +77,12 @@ static void put_text(struct mg_json *j, unsigned level, const char *text)
 
 static void put_key(struct mg_json *j, const char *key_hex)
 {
-    char text[sizeof KEY_SCHEME + 2 * MG_KEY_SPKI_MAX];
-    size_t scheme_len = sizeof KEY_SCHEME - 1, len = strlen(key_hex);
-    if (len > 2 * MG_KEY_SPKI_MAX) {
+    char text[sizeof KEY_SCHEME + (size_t)2 * MG_KEY_SPKI_MAX];
+    int len = snprintf(text, sizeof text, KEY_SCHEME "%s", key_hex);
+    if (len < 0 || (size_t)len >= sizeof text) {
         j->failed = true;
-        return;
-    }
-    memcpy(text, KEY_SCHEME, scheme_len);
-    memcpy(text + scheme_len, key_hex, len);
-    if (len > 0) {
-        put_base64(j, text, scheme_len + len);
+    } else if (key_hex[0] != '\0') {
+        put_base64(j, text, (size_t)len);
     }
 }
 
