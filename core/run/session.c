@@ -359,6 +359,11 @@ static int admit(struct session *s, const struct mg_session_request *r,
         r->verb != MG_VERB_BEGIN) {
         return mg_err_set(err, MG_E_STATE, "the session is ending");
     }
+    if (r->verb == MG_VERB_LAST) {
+        return mg_err_set(err, MG_E_STATE,
+                          "a session is going on: its record comes when it "
+                          "ends");
+    }
     *ret_is_done = (r->verb == MG_VERB_SUSPEND && k->is_suspended) ||
                    (r->verb == MG_VERB_RESUME && !k->is_suspended);
     return MG_OK;

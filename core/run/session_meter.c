@@ -471,10 +471,20 @@ static void got_last(struct session *s, int code, const char *reason)
         }
         return;
     }
-    if (is_unknown_outcome(code)) {
+    /* What went wrong may have been the line, the meter's supply or our disk:
+     * the record is given up only when the meter refuses again and again. */
+    bool is_refused =
+        code == MG_E_EXCEPTION && s->n_failed_ends + 1 >= END_TRIES;
+    if (code != MG_E_NOSUP && !is_refused) {
         s->must_look = true;
+        s->n_failed_ends += code == MG_E_EXCEPTION;
+        mg_session_retry_later(s, RETRY_MS);
+        mg_session_answer(s, code == MG_OK ? MG_E_PROTO : code,
+                          "%s; the record is asked for again",
+                          code == MG_OK ? "the meter gave no record" : reason);
         return;
     }
+    s->n_failed_ends = 0;
     char why[160];
     (void)snprintf(why, sizeof why,
                    "the meter ended the transaction and does not give its "
