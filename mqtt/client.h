@@ -16,7 +16,7 @@
 #define MG_CLIENT_WINDOW_MAX  16
 #define MG_CLIENT_MESSAGE_MAX ((size_t)2 * 1024 * 1024)
 #define MG_CLIENT_TEXT        160
-#define MG_CLIENT_FILTERS     2
+#define MG_CLIENT_FILTERS_MAX 64
 #define MG_CLIENT_TAG_WRITTEN MG_CLIENT_WINDOW_MAX
 
 /** A message that came. Lengths are those on the wire; what is longer than its
@@ -57,7 +57,7 @@ struct mg_client_event {
 
 struct mg_client_settings {
     const struct mg_setup_mqtt *mqtt; /* borrowed for the call */
-    const char *will_topic;           /* payload "offline", retained, QoS 1 */
+    const char *will_topic; /* payload "offline", retained, QoS 1; NULL: none */
     bool is_v311;
     uint16_t keepalive_s;
     void (*wake)(void *ctx); /* any thread */
@@ -92,9 +92,11 @@ struct mg_client *mg_client_create(const struct mg_client_settings *settings,
 int mg_client_publish(struct mg_client *client,
                       const struct mg_client_publish *publish);
 
-/** Subscribe at QoS 1; SUBSCRIBED follows. @return MG_OK or MG_E_STATE */
-int mg_client_subscribe(struct mg_client *client,
-                        char *const filters[MG_CLIENT_FILTERS]);
+/** Subscribe at QoS 1; SUBSCRIBED follows.
+ *  @param n  1..MG_CLIENT_FILTERS_MAX
+ *  @return MG_OK or MG_E_STATE */
+int mg_client_subscribe(struct mg_client *client, char *const *filters,
+                        size_t n);
 
 /** Send DISCONNECT, so that the broker does not publish the will. */
 void mg_client_disconnect(struct mg_client *client);

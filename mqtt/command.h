@@ -27,6 +27,17 @@ struct mg_command_verdict {
     char id[MG_COMMAND_ID_MAX + 3]; /* JSON text of the `id`; empty: none */
 };
 
+/** What an uplink takes and what it answers to the rest; on its thread. */
+struct mg_command_protocol {
+    /** Fill ret: a command, or why not. */
+    void (*check)(const struct mg_command_rules *rules,
+                  const struct mg_client_message *message, int64_t now_ms,
+                  struct mg_command_verdict *ret);
+    /** @return length of the answer to a refused one; 0: does not fit */
+    size_t (*answer)(const struct mg_command_verdict *verdict,
+                     char buf[MG_COMMAND_ANSWER_MAX]);
+};
+
 /** Check a message and remember the id of an accepted command.
  *  Checked in this order: topic, size, JSON, where the answer goes, retained,
  *  expiry, delivered before.

@@ -24,7 +24,7 @@ struct sent_context {
 struct mg_client {
     MQTTAsync paho;
     bool is_v311;
-    size_t max_payload;
+    size_t max_payload, n_filters;
     void (*wake)(void *ctx);
     void *ctx;
     MQTTProperties json_properties;
@@ -263,7 +263,10 @@ static void on_subscribed5(void *context, MQTTAsync_successData5 *data)
 {
     struct mg_client_event event = {.kind = MG_CLIENT_SUBSCRIBED,
                                     .code = (int)data->reasonCode};
-    for (int i = 0; i < data->alt.sub.reasonCodeCount; i++) {
+    /* A list only when there were several. */
+    int n =
+        data->alt.sub.reasonCodes == NULL ? 0 : data->alt.sub.reasonCodeCount;
+    for (int i = 0; i < n; i++) {
         int code = (int)data->alt.sub.reasonCodes[i];
         event.code = code > event.code ? code : event.code;
     }
@@ -272,9 +275,12 @@ static void on_subscribed5(void *context, MQTTAsync_successData5 *data)
 
 static void on_subscribed(void *context, MQTTAsync_successData *data)
 {
+    const struct mg_client *c = context;
     struct mg_client_event event = {.kind = MG_CLIENT_SUBSCRIBED};
-    for (int i = 0; i < MG_CLIENT_FILTERS; i++) {
-        int code = data->alt.qosList[i];
+    /* A list only when there were several. */
+    const int *granted = c->n_filters > 1 ? data->alt.qosList : &data->alt.qos;
+    for (size_t i = 0; i < c->n_filters; i++) {
+        int code = granted[i];
         event.code = code >= 0x80 ? code : event.code;
     }
     (void)push(context, &event);
@@ -344,7 +350,7 @@ static int begin_connect(struct mg_client *c,
     }
     options.keepAliveInterval = s->keepalive_s;
     options.connectTimeout = CONNECT_TIMEOUT_S;
-    options.will = &will;
+    options.will = s->will_topic == NULL ? NULL : &will;
     options.ssl = s->mqtt->has_tls ? &ssl : NULL;
     options.username = s->mqtt->username;
     options.password = s->mqtt->password;
@@ -480,17 +486,17 @@ int mg_client_publish(struct mg_client *client,
     return publish_code(rc);
 }
 
-int mg_client_subscribe(struct mg_client *client,
-                        char *const filters[MG_CLIENT_FILTERS])
+int mg_client_subscribe(struct mg_client *client, char *const *filters,
+                        size_t n)
 {
-    int qos[MG_CLIENT_FILTERS];
-    MQTTSubscribe_options each[MG_CLIENT_FILTERS];
+    int qos[MG_CLIENT_FILTERS_MAX];
+    MQTTSubscribe_options each[MG_CLIENT_FILTERS_MAX];
     /* Keep the retain flag, so that a command published as retained is known
      * as such while we listen too; and never hear ourselves. */
     MQTTSubscribe_options one = MQTTSubscribe_options_initializer;
     one.retainAsPublished = 1;
     one.noLocal = 1;
-    for (size_t i = 0; i < MG_CLIENT_FILTERS; i++) {
+    for (size_t i = 0; i < n; i++) {
         qos[i] = 1;
         each[i] = one;
     }
@@ -502,12 +508,13 @@ int mg_client_subscribe(struct mg_client *client,
     } else {
         options.subscribeOptions = one;
         options.subscribeOptionsList = each;
-        options.subscribeOptionsCount = MG_CLIENT_FILTERS;
+        options.subscribeOptionsCount = (int)n;
         options.onSuccess5 = on_subscribed5;
         options.onFailure5 = on_unsubscribed5;
     }
-    int rc = MQTTAsync_subscribeMany(client->paho, MG_CLIENT_FILTERS, filters,
-                                     qos, &options);
+    client->n_filters = n; /* before the answer can come */
+    int rc =
+        MQTTAsync_subscribeMany(client->paho, (int)n, filters, qos, &options);
     return rc == MQTTASYNC_SUCCESS ? MG_OK : MG_E_STATE;
 }
 

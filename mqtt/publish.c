@@ -26,7 +26,8 @@ void mg_publish_availability(struct mg_worker *worker, const char *text)
                                         .payload = text,
                                         .len = strlen(text),
                                         .is_retained = true};
-    if (worker->session.state != MG_MQTT_SESSION_UP) {
+    if (worker->session.state != MG_MQTT_SESSION_UP ||
+        worker->availability[0] == '\0') {
         return;
     }
     if (mg_window_has_room(&worker->window)) {
@@ -75,7 +76,7 @@ static int publish_item(struct mg_worker *w,
     struct mg_client_publish publish = {.topic = item->topic,
                                         .payload = item->payload,
                                         .len = item->len,
-                                        .is_retained = true};
+                                        .is_retained = !item->is_passing};
     int rc;
     if (mg_client_packet_len(&publish) + 2 > w->max_packet) {
         rc = MG_E_RANGE;
@@ -136,7 +137,7 @@ void mg_publish_all(struct mg_worker *worker)
     if (w->is_retained_due) {
         publish_retained(w);
     }
-    if (w->is_syncing) {
+    if (w->is_syncing || w->outbox == NULL) {
         return;
     }
     uint64_t wait_ms = mg_drain_send(&w->drain, w->session.client, &w->window,

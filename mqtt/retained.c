@@ -14,7 +14,7 @@ struct entry {
     char *payload; /* owned */
     size_t len, cap;
     uint32_t next; /* of the dirty list */
-    bool is_qos1, is_dirty, is_said;
+    bool is_qos1, is_passing, is_dirty, is_said;
 };
 
 struct mg_retained {
@@ -184,7 +184,8 @@ static void drop_first(struct mg_retained *t)
 }
 
 int mg_retained_set(struct mg_retained *table, const char *topic,
-                    const char *payload, size_t len, int qos, bool *ret_is_due)
+                    const char *payload, size_t len, unsigned flags,
+                    bool *ret_is_due)
 {
     if (strlen(topic) > TOPIC_MAX || len > PAYLOAD_MAX) {
         return MG_E_RANGE;
@@ -196,7 +197,8 @@ int mg_retained_set(struct mg_retained *table, const char *topic,
         rc = store(&table->entries[index], payload, len);
     }
     if (rc == MG_OK) {
-        table->entries[index].is_qos1 = qos > 0;
+        table->entries[index].is_qos1 = (flags & MG_TOPIC_QOS1) != 0;
+        table->entries[index].is_passing = (flags & MG_TOPIC_PASSING) != 0;
         *ret_is_due = table->first == NONE;
         if (!table->entries[index].is_dirty) {
             append(table, index);
@@ -222,6 +224,7 @@ static bool copy_out(const struct mg_retained *t, const struct entry *e,
     }
     item->len = e->len;
     item->qos = e->is_qos1 ? 1 : 0;
+    item->is_passing = e->is_passing;
     memcpy(item->topic, t->prefix, t->prefix_len);
     memcpy(item->topic + t->prefix_len, e->topic, strlen(e->topic) + 1);
     return true;
@@ -257,7 +260,8 @@ void mg_retained_again_all(struct mg_retained *table)
 {
     (void)pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < table->n; i++) {
-        if (!table->entries[i].is_dirty) {
+        const struct entry *e = &table->entries[i];
+        if (!e->is_dirty && !e->is_passing) {
             append(table, (uint32_t)i);
         }
     }

@@ -1,4 +1,5 @@
-/* The newest value of each retained topic, and which have still to be sent.
+/* The newest value of each topic, and which have still to be sent. Most are
+ * retained; a passing one tells only of now.
  *
  * Written by the loop, read by the uplink thread; each call takes the table's
  * own lock for a copy and never blocks on anything else. A topic waits in the
@@ -17,6 +18,11 @@ struct mg_retained;
 struct mg_retained *mg_retained_create(const char *prefix, size_t max_topics);
 void mg_retained_destroy(struct mg_retained *table); /* NULL is allowed */
 
+/* How a topic is published. */
+#define MG_TOPIC_QOS1    1U
+#define MG_TOPIC_PASSING 2U /* not retained, not sent again when reconnected   \
+                             */
+
 /** Set the value of a topic and mark it dirty. An empty payload deletes the
  *  topic at the broker.
  *  @param topic      below the prefix
@@ -25,7 +31,8 @@ void mg_retained_destroy(struct mg_retained *table); /* NULL is allowed */
  *  @return MG_OK; MG_E_NOSPC: too many topics; MG_E_NOMEM; MG_E_RANGE: topic
  *  of more than 255 bytes or payload of more than 256 KiB */
 int mg_retained_set(struct mg_retained *table, const char *topic,
-                    const char *payload, size_t len, int qos, bool *ret_is_due);
+                    const char *payload, size_t len, unsigned flags,
+                    bool *ret_is_due);
 
 /** A dirty topic as taken; buffers are reused by the next take. */
 struct mg_retained_item {
@@ -33,6 +40,7 @@ struct mg_retained_item {
     char *payload;   /* owned by the caller: free() when done */
     size_t len, cap;
     int qos;
+    bool is_passing;
     size_t index; /* names the topic, for mg_retained_again */
 };
 
@@ -47,7 +55,8 @@ bool mg_retained_take(struct mg_retained *table, int max_qos,
  *  waits. */
 void mg_retained_again(struct mg_retained *table, size_t index);
 
-/** A new connection: all are dirty, those that waited first. */
+/** A new connection: all but the passing are dirty, those that waited first.
+ */
 void mg_retained_again_all(struct mg_retained *table);
 
 bool mg_retained_is_dirty(struct mg_retained *table);

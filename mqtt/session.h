@@ -54,7 +54,8 @@ struct mg_mqtt_session {
     struct mg_backoff backoff;
 };
 
-/** @param mqtt, will_topic, events, ctx  borrowed until mg_mqtt_session_stop */
+/** @param mqtt, will_topic, events, ctx  borrowed until mg_mqtt_session_stop
+ *  @param will_topic  NULL: none */
 int mg_mqtt_session_init(struct mg_mqtt_session *session, uv_loop_t *loop,
                          const struct mg_setup_mqtt *mqtt,
                          const char *will_topic,

@@ -16,7 +16,7 @@
 struct mg_uplink {
     struct mg_sink sink; /* first: a sink is an uplink */
     struct mg_worker worker;
-    struct mg_store *store; /* borrowed */
+    struct mg_store *store; /* borrowed; NULL: none */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t ended; /* monotonic */
@@ -30,16 +30,28 @@ static struct mg_worker *worker_of(struct mg_sink *sink)
     return &((struct mg_uplink *)(void *)sink)->worker;
 }
 
-static int retain(struct mg_sink *sink, const char *topic, const char *payload,
-                  size_t len, int qos)
+static int set_topic(struct mg_sink *sink, const char *topic,
+                     const char *payload, size_t len, unsigned flags)
 {
     struct mg_worker *w = worker_of(sink);
     bool is_due = false;
-    int rc = mg_retained_set(w->retained, topic, payload, len, qos, &is_due);
+    int rc = mg_retained_set(w->retained, topic, payload, len, flags, &is_due);
     if (is_due) {
         mg_worker_wake(w, MG_WAKE_RETAINED);
     }
     return rc;
+}
+
+static int retain(struct mg_sink *sink, const char *topic, const char *payload,
+                  size_t len, int qos)
+{
+    return set_topic(sink, topic, payload, len, qos > 0 ? MG_TOPIC_QOS1 : 0);
+}
+
+int mg_uplink_tell(struct mg_sink *sink, const char *topic, const char *payload,
+                   size_t len)
+{
+    return set_topic(sink, topic, payload, len, MG_TOPIC_PASSING);
 }
 
 static void reply(struct mg_sink *sink, const struct mg_reply_to *to,
@@ -112,15 +124,25 @@ static void free_parts(struct mg_uplink *u)
     mg_retained_destroy(w->retained);
     mg_replies_destroy(w->replies);
     mg_recent_destroy(w->recent);
+    for (size_t i = 0; i < w->n_filters; i++) {
+        free(w->filters[i]);
+    }
     (void)pthread_cond_destroy(&u->ended);
     (void)pthread_mutex_destroy(&u->lock);
     free(u);
 }
 
+static void watch_rows(struct mg_uplink *u, void (*wake)(void *ctx))
+{
+    if (u->store != NULL) {
+        mg_store_set_wake(u->store, wake, wake == NULL ? NULL : &u->worker);
+    }
+}
+
 static void destroy(struct mg_sink *sink, uint32_t timeout_ms)
 {
     struct mg_uplink *u = (struct mg_uplink *)(void *)sink;
-    mg_store_set_wake(u->store, NULL, NULL);
+    watch_rows(u, NULL);
     atomic_store(&u->worker.stop_ms, timeout_ms);
     mg_worker_wake(&u->worker, MG_WAKE_STOP);
     bool has_ended = wait_for_end(u, (uint64_t)timeout_ms + GRACE_MS);
@@ -137,41 +159,43 @@ static void destroy(struct mg_sink *sink, uint32_t timeout_ms)
     free_parts(u);
 }
 
-static struct mg_recent *make_recent(const struct mg_setup *setup)
+static bool set_topics(struct mg_worker *w,
+                       const struct mg_uplink_settings *settings)
 {
-    const char **names = calloc(setup->n_meters + 1, sizeof *names);
-    if (names == NULL) {
-        return NULL;
+    bool has_availability = settings->availability[0] != '\0';
+    (void)snprintf(w->base, sizeof w->base, "%s", settings->base);
+    if (has_availability) {
+        (void)snprintf(w->availability, sizeof w->availability, "%s%s", w->base,
+                       settings->availability);
     }
-    for (size_t i = 0; i < setup->n_meters; i++) {
-        names[i] = setup->meters[i].id;
+    for (size_t i = 0; i < settings->n_filters; i++) {
+        size_t cap = strlen(w->base) + strlen(settings->filters[i]) + 1;
+        w->filters[i] = malloc(cap);
+        if (w->filters[i] == NULL) {
+            return false;
+        }
+        w->n_filters++;
+        (void)snprintf(w->filters[i], cap, "%s%s", w->base,
+                       settings->filters[i]);
     }
-    struct mg_recent *recent = mg_recent_create(names, setup->n_meters);
-    free(names);
-    return recent;
+    return true;
 }
 
-static void set_topics(struct mg_worker *w, const struct mg_setup *setup)
-{
-    (void)snprintf(w->base, sizeof w->base, "%s/%s/", setup->mqtt.root,
-                   setup->gateway);
-    (void)snprintf(w->availability, sizeof w->availability, "%savailability",
-                   w->base);
-    (void)snprintf(w->filters[0], sizeof w->filters[0], "%sm/+/cmd/+", w->base);
-    (void)snprintf(w->filters[1], sizeof w->filters[1], "%scmd/+", w->base);
-}
-
-static int make_parts(struct mg_uplink *u, const struct mg_setup *setup,
+static int make_parts(struct mg_uplink *u,
+                      const struct mg_uplink_settings *settings,
                       struct mg_err *err)
 {
     struct mg_worker *w = &u->worker;
-    set_topics(w, setup);
-    w->mqtt = setup->mqtt;
+    bool has_topics = set_topics(w, settings);
+    w->mqtt = *settings->mqtt;
+    w->protocol = settings->protocol;
     w->retained = mg_retained_create(w->base, TOPICS_MAX);
     w->replies = mg_replies_create();
-    w->recent = make_recent(setup);
-    if (w->retained == NULL || w->replies == NULL || w->recent == NULL) {
+    if (!has_topics || w->retained == NULL || w->replies == NULL) {
         return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    }
+    if (u->store == NULL) {
+        return MG_OK;
     }
     w->outbox = mg_outbox_open(u->store, err);
     return w->outbox == NULL ? err->code : MG_OK;
@@ -200,39 +224,85 @@ static void wake_rows(void *ctx)
     mg_worker_wake(ctx, MG_WAKE_ROWS);
 }
 
-struct mg_sink *mg_uplink_create(uv_loop_t *loop, struct mg_store *store,
-                                 const struct mg_setup *setup,
-                                 const struct mg_sink_events *events, void *ctx,
-                                 struct mg_err *err)
+struct mg_sink *mg_uplink_open(const struct mg_uplink_settings *settings,
+                               struct mg_err *err)
 {
-    struct mg_uplink *u = allocate(store);
+    struct mg_uplink *u = allocate(settings->store);
     if (u == NULL) {
+        mg_recent_destroy(settings->recent);
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
         return NULL;
     }
-    if (make_parts(u, setup, err) != MG_OK) {
+    u->worker.recent = settings->recent;
+    if (make_parts(u, settings, err) != MG_OK) {
         goto free_parts;
     }
-    u->worker.delivery = mg_delivery_create(loop, events, ctx, err);
+    u->worker.delivery = mg_delivery_create(settings->loop, settings->events,
+                                            settings->ctx, err);
     if (u->worker.delivery == NULL) {
         goto free_parts;
     }
-    if (mg_worker_init(&u->worker, store, err) != MG_OK) {
+    if (mg_worker_init(&u->worker, settings->store, err) != MG_OK) {
         goto close_delivery;
     }
     /* The library ignores it for the whole process anyway. */
     (void)signal(SIGPIPE, SIG_IGN);
-    mg_store_set_wake(store, wake_rows, &u->worker);
+    watch_rows(u, wake_rows);
     int rc = start_thread(u);
     if (rc == 0) {
         return &u->sink;
     }
     (void)mg_err_errno(err, rc, "cannot start the uplink thread");
-    mg_store_set_wake(store, NULL, NULL);
+    watch_rows(u, NULL);
     mg_worker_fini(&u->worker);
 close_delivery:
     mg_delivery_close(u->worker.delivery, false);
 free_parts:
     free_parts(u);
     return NULL;
+}
+
+/* ---- The gateway's own ---- */
+
+static struct mg_recent *make_recent(const struct mg_setup *setup)
+{
+    const char **names = calloc(setup->n_meters + 1, sizeof *names);
+    if (names == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < setup->n_meters; i++) {
+        names[i] = setup->meters[i].id;
+    }
+    struct mg_recent *recent = mg_recent_create(names, setup->n_meters);
+    free(names);
+    return recent;
+}
+
+struct mg_sink *mg_uplink_create(uv_loop_t *loop, struct mg_store *store,
+                                 const struct mg_setup *setup,
+                                 const struct mg_sink_events *events, void *ctx,
+                                 struct mg_err *err)
+{
+    static const struct mg_command_protocol protocol = {
+        .check = mg_command_check, .answer = mg_command_answer};
+    static const char *const filters[] = {"m/+/cmd/+", "cmd/+"};
+    char base[MG_BASE_MAX + 1];
+    (void)snprintf(base, sizeof base, "%s/%s/", setup->mqtt.root,
+                   setup->gateway);
+    struct mg_uplink_settings settings = {.loop = loop,
+                                          .store = store,
+                                          .mqtt = &setup->mqtt,
+                                          .base = base,
+                                          .availability = "availability",
+                                          .filters = filters,
+                                          .n_filters = 2,
+                                          .protocol = &protocol,
+                                          .recent = make_recent(setup),
+                                          .events = events,
+                                          .ctx = ctx};
+    if (settings.recent == NULL) {
+        (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    return mg_uplink_open(&settings, err);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "mqtt/command.h"
 #include "mqtt/publish.h"
 #include "mqtt/reason.h"
 
@@ -76,8 +75,8 @@ static void on_up(void *ctx, const struct mg_mqtt_session_limits *limits,
     w->max_packet = limits->max_packet;
     mg_window_reset(&w->window, limits->window);
     mg_publish_availability(w, "online");
-    char *const filters[MG_CLIENT_FILTERS] = {w->filters[0], w->filters[1]};
-    if (mg_client_subscribe(w->session.client, filters) != MG_OK) {
+    if (mg_client_subscribe(w->session.client, w->filters, w->n_filters) !=
+        MG_OK) {
         mg_log(MG_LOG_WARN, "cannot subscribe to commands");
     }
     mg_retained_again_all(w->retained);
@@ -174,7 +173,7 @@ static void answer_refusal(struct mg_worker *w,
                            const struct mg_command_verdict *verdict)
 {
     char answer[MG_COMMAND_ANSWER_MAX];
-    size_t len = mg_command_answer(verdict, answer);
+    size_t len = w->protocol->answer(verdict, answer);
     if (len > 0 && verdict->reply_to.topic[0] != '\0') {
         (void)mg_replies_put(w->replies, &verdict->reply_to, answer, len);
     }
@@ -201,7 +200,7 @@ static void on_message(struct mg_worker *w,
     struct mg_command_rules rules = {.base = w->base,
                                      .max_bytes = w->mqtt.max_command_bytes,
                                      .recent = has_room ? w->recent : NULL};
-    mg_command_check(&rules, message, utc_ms(), &verdict);
+    w->protocol->check(&rules, message, utc_ms(), &verdict);
     if (verdict.command != NULL && !has_room) {
         mg_command_refuse(&verdict, "busy",
                           "too many commands wait; try again later");
@@ -379,9 +378,11 @@ int mg_worker_init(struct mg_worker *worker, struct mg_store *store,
         (*timer)->data = w;
     }
     w->wake.data = w;
-    (void)mg_mqtt_session_init(&w->session, &w->loop, &w->mqtt, w->availability,
+    const char *will = w->availability[0] == '\0' ? NULL : w->availability;
+    (void)mg_mqtt_session_init(&w->session, &w->loop, &w->mqtt, will,
                                &session_events, wake_from_client, w);
     mg_drain_init(&w->drain, store, w->outbox, w->base, &drain_events, w);
+    w->drain.is_empty = w->outbox == NULL;
     return MG_OK;
 }
 

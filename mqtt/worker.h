@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "mqtt/command.h"
 #include "mqtt/delivery.h"
 #include "mqtt/drain.h"
 #include "mqtt/recent.h"
@@ -31,13 +32,15 @@ struct mg_worker {
     /* Set before the thread starts. */
     struct mg_setup_mqtt mqtt;  /* a copy; what it points to is borrowed */
     char base[MG_BASE_MAX + 1]; /* "<root>/<gateway>/" */
-    char availability[MG_BASE_MAX + 16];
-    char filters[MG_CLIENT_FILTERS][MG_BASE_MAX + 16];
-    struct mg_delivery *delivery; /* borrowed, as the next four */
+    char availability[MG_BASE_MAX + 16];  /* "": none */
+    char *filters[MG_CLIENT_FILTERS_MAX]; /* owned */
+    size_t n_filters;
+    const struct mg_command_protocol *protocol; /* borrowed */
+    struct mg_delivery *delivery;               /* borrowed, as the next four */
     struct mg_retained *retained;
     struct mg_replies *replies;
     struct mg_recent *recent;
-    struct mg_outbox *outbox;
+    struct mg_outbox *outbox; /* NULL: no rows */
 
     uv_async_t wake; /* any thread may send */
     atomic_uint flags;

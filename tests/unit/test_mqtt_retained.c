@@ -33,11 +33,11 @@ static int teardown(void **state)
 }
 
 static bool set(struct bed *bed, const char *topic, const char *payload,
-                int qos)
+                unsigned flags)
 {
     bool is_due = false;
     assert_int_equal(mg_retained_set(bed->table, topic, payload,
-                                     strlen(payload), qos, &is_due),
+                                     strlen(payload), flags, &is_due),
                      MG_OK);
     return is_due;
 }
@@ -70,6 +70,24 @@ static void test_newest_wins(void **state)
     assert_true(set(bed, "b", "", 0)); /* empty: deletes at the broker */
     assert_next(bed, "t/gw/b", "", 0);
     assert_none(bed);
+}
+
+/* What tells of now is not told again when it is the past. */
+static void test_passing(void **state)
+{
+    struct bed *bed = *state;
+    (void)set(bed, "now", "1", MG_TOPIC_PASSING);
+    (void)set(bed, "kept", "2", 0);
+    assert_next(bed, "t/gw/now", "1", 0);
+    assert_true(bed->item.is_passing);
+    assert_next(bed, "t/gw/kept", "2", 0);
+    assert_false(bed->item.is_passing);
+    mg_retained_again_all(bed->table);
+    assert_next(bed, "t/gw/kept", "2", 0);
+    assert_none(bed);
+    (void)set(bed, "now", "3", MG_TOPIC_PASSING); /* waits for a connection */
+    mg_retained_again_all(bed->table);
+    assert_next(bed, "t/gw/now", "3", 0);
 }
 
 /* Wake only once for what is sent together. */
@@ -198,7 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_newest_wins),    TEST(test_due_once),    TEST(test_again),
         TEST(test_new_connection), TEST(test_window_full), TEST(test_many),
-        TEST(test_limits),         TEST(test_complain),
+        TEST(test_limits),         TEST(test_complain),    TEST(test_passing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
