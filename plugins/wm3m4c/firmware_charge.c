@@ -126,8 +126,6 @@ static size_t make_entries(const struct fw_state *st, const struct command *c,
         entry.flags = FW_FLAG_ENERGY | FW_FLAG_TIME;
     } else if (c->letter == 'f') {
         entry.letter = 0;
-    } else if (c->letter == 'B') {
-        entry.flags = 0;
     }
     size_t n = 0;
     if (has_begin(st, c)) {

@@ -61,11 +61,7 @@ static int64_t rounded(int64_t a, int64_t b)
 /* 1e-4, signed by the direction of the power. */
 static int64_t power_factor(int64_t p, int64_t s)
 {
-    if (s == 0) {
-        return 0;
-    }
-    int64_t pf = rounded(p * 10000, s);
-    return pf > 10000 ? 10000 : pf < -10000 ? -10000 : pf;
+    return s == 0 ? 0 : rounded(p * 10000, s);
 }
 
 /* A phase without enough current shows its voltage only. */

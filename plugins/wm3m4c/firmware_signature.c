@@ -82,8 +82,6 @@ void wm3m4c_fw_sign(struct fw_state *st, bool is_fiscal)
     struct fw_signing *s = &st->signing;
     s->output_len = 0;
     s->asn1_len = 0;
-    memset(s->raw, 0, sizeof s->raw);
-    memset(s->asn1, 0, sizeof s->asn1);
     s->is_fiscal = is_fiscal;
     s->is_asked = false;
     s->is_answered = false;

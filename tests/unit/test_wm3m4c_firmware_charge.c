@@ -224,7 +224,9 @@ static void test_fiscal_reading(void **state)
     assert_output(&m, &w);
     assert_int_equal(meter_wide(&m, 47011), 1);
     assert_int_equal(meter_wide(&m, 47013), 0);
+    assert_int_equal(meter_wide(&m, 47031), UTC_2022_11_11);
     assert_int_equal(meter_command(&m, 'B'), 15);
+    assert_int_equal(meter_wide(&m, 47031), UTC_2022_11_11);
     assert_int_equal(meter_command(&m, 'f'), 15);
     want_head(&w, "F2");
     assert_non_null(strstr(m.message, w.text));
@@ -483,6 +485,20 @@ static void test_formats(void **state)
         {"{\"FV\":\"1.0\",\"GI\":\"a\"b\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
          "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
          "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+         252},
+        /* TT twice, a control character, something behind the end. */
+        {"{\"FV\":\"1.0\",\"TT\":\"\",\"TT\":\"\",\"GI\":\"\",\"GS\":\"\","
+         "\"PG\":\"\",\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":"
+         "true,\"IF\":[],\"IT\":\"NONE\",\"ID\":\"\",\"CT\":\"\",\"CI\":\"\","
+         "\"RD\":[]}",
+         252},
+        {"{\"FV\":\"1.0\",\"GI\":\"a\tb\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+         252},
+        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}}",
          252},
         {"OCMF", 252},
     };

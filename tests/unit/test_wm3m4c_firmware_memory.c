@@ -76,6 +76,22 @@ static void test_saves_while_charging(void **state)
     assert_in_range(kept_wh(&m), at_begin + 1530, at_begin + 1536);
 }
 
+/* The state moves with the command, before there is a signature. */
+static void test_command_is_saved_at_once(void **state)
+{
+    (void)state;
+    struct meter m;
+    charge(&m);
+    meter_start(&m); /* the supply went without a warning */
+    assert_int_equal(meter_word(&m, 47000), 2);
+    meter_set_time(&m, UTC_2022_11_11 + 60);
+    meter_dataset(&m, DATASET);
+    assert_int_equal(meter_write(&m, 47051, 0x4500), 0);
+    meter_start(&m);
+    assert_int_equal(meter_word(&m, 47000), 0);
+    assert_int_equal(meter_wide(&m, 47019), UTC_2022_11_11 + 60);
+}
+
 /* Nothing below a pulse is lost by going off and on. */
 static void test_remainder_is_kept(void **state)
 {
@@ -505,9 +521,14 @@ static void test_test_mode(void **state)
     assert_int_equal(meter_command(&m, 'B'), 133);
     assert_int_equal(meter_command(&m, 'f'), 133);
     assert_int_equal(meter_write(&m, 49004, 0), 4); /* until power-off */
+    assert_int_equal(meter_write(&m, 49004, 2), 3);
     meter_power_cycle(&m);
     assert_int_equal(meter_word(&m, 49004), 0);
     assert_int_equal(meter_read_refusal(&m, 49040, 8), 2);
+    charge(&m);
+    assert_int_equal(meter_write(&m, 49004, 1), 4);
+    assert_int_equal(meter_write(&m, 40151, 2), 4); /* nor this */
+    assert_int_equal(meter_write(&m, 40151, 0), 0);
 }
 
 int main(void)
@@ -515,6 +536,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_saves_while_idle),
         cmocka_unit_test(test_saves_while_charging),
+        cmocka_unit_test(test_command_is_saved_at_once),
         cmocka_unit_test(test_remainder_is_kept),
         cmocka_unit_test(test_damaged_slots),
         cmocka_unit_test(test_all_copies_bad),
