@@ -1,5 +1,6 @@
 #!/bin/sh
-# What ./mg test --all adds: thread sanitizer, formatter, clang-tidy, fuzzing.
+# What ./mg test --all adds: formatter, thread sanitizer, the long fault campaign
+# of charging sessions, fuzzing, clang-tidy.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${FUZZ_SECONDS:-60}
@@ -12,6 +13,10 @@ echo "== thread sanitizer: store, uplink, gateway"
 cmake --preset tsan >/dev/null
 cmake --build build/tsan >/dev/null
 ctest --test-dir build/tsan --output-on-failure -R 'store|mqtt|clock|gateway'
+
+echo "== sessions under faults, 500 rounds"
+MG_BUILD=$PWD/build/release MG_SOURCE=$PWD \
+    /usr/bin/python3 tests/integration/session_faults.py --rounds 500 --depots 4
 
 echo "== fuzzing, $seconds s each"
 cmake --preset fuzz >/dev/null
