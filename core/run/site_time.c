@@ -14,6 +14,8 @@ int16_t mg_site_offset_min(int64_t utc_ms)
 {
     time_t at = (time_t)(utc_ms / 1000);
     struct tm local;
-    return localtime_r(&at, &local) == NULL ? 0
-                                            : (int16_t)(local.tm_gmtoff / 60);
+    if (localtime_r(&at, &local) == NULL) {
+        return 0;
+    }
+    return (int16_t)(local.tm_gmtoff / 60);
 }
