@@ -50,9 +50,11 @@ int verify_input_text(const char *text, size_t len, const char *source,
                       const struct verify_sink *sink);
 
 /** The records of a piece of JSON: an object, an array of them, or a string.
+ *  @param ret_is_open  an object that goes on behind the text: nothing was
+ *                      handed over. NULL: there is nothing behind it
  *  @return MG_OK; MG_E_NOMEM; what `emit` returned */
 int verify_input_json(const char *text, size_t len, const char *source,
-                      const struct verify_sink *sink);
+                      const struct verify_sink *sink, bool *ret_is_open);
 
 /** The values of a SAFE container, those of a transaction together. */
 int verify_input_container(const char *text, size_t len, const char *source,
@@ -61,7 +63,12 @@ int verify_input_container(const char *text, size_t len, const char *source,
 /** One value as a job, also when it is no record. Trims, and undoes base64. */
 int verify_emit_value(const struct verify_sink *sink,
                       const struct verify_value *borrowed);
-/** The same without handing it over. @return MG_OK or MG_E_NOMEM */
+/** A value whose texts are the callee's from now on, in any case. */
+int verify_emit_owned(const struct verify_sink *sink,
+                      struct verify_value *value);
+/** Trim the record, and undo base64. */
+void verify_value_settle(struct verify_value *value);
+/** A copy, settled. @return MG_OK or MG_E_NOMEM */
 int verify_value_copy(struct verify_value *ret,
                       const struct verify_value *borrowed);
 void verify_value_free(struct verify_value *value);

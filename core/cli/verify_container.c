@@ -154,7 +154,7 @@ int verify_input_container(const char *text, size_t len, const char *source,
         (void)mg_err_set(err, rc, "out of memory");
     }
     if (rc != MG_OK && v.n == 0) {
-        mg_err_prefix(err, "%s: ", source);
+        mg_err_prefix(err, "%s", source);
     }
     for (size_t i = 0; i < v.n; i++) {
         verify_value_free(&v.all[i]);

@@ -58,8 +58,8 @@ static const char *meaning_of(const struct explain *e,
     if (field != NULL) {
         return field->meaning;
     }
-    bool is_vendor = e->section == FIELD_PAYLOAD && item->key_len > 0 &&
-                     item->key[0] >= 'U' && item->key[0] <= 'Z';
+    bool is_vendor =
+        item->key_len > 0 && item->key[0] >= 'U' && item->key[0] <= 'Z';
     return is_vendor || e->depth > 1 ? "of the vendor"
                                      : "not of the specification";
 }

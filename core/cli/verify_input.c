@@ -110,10 +110,14 @@ static void follow(struct balance *b, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-        if (b->is_string) {
-            bool ends = c == '"' && !b->is_escaped;
-            b->is_escaped = c == '\\' && !b->is_escaped;
-            b->is_string = !ends;
+        if (b->is_escaped) {
+            b->is_escaped = false;
+        } else if (b->is_string) {
+            while (i < len && text[i] != '"' && text[i] != '\\') {
+                i++;
+            }
+            b->is_string = i == len || text[i] != '"';
+            b->is_escaped = i < len && text[i] == '\\';
         } else if (c == '"') {
             b->is_string = true;
         } else if (c == '{' || c == '[') {
@@ -137,18 +141,23 @@ static size_t blanks(const char *text, size_t len)
     return n < len ? n : len;
 }
 
-static int give(struct input *in)
+/* @param ret_is_open  the piece is kept: it goes on; NULL: it does not */
+static int give(struct input *in, bool *ret_is_open)
 {
     char source[4200];
     size_t skip = blanks(in->piece.buf, in->piece.len);
     const char *text = in->piece.buf + skip;
     size_t len = in->piece.len - skip;
     (void)snprintf(source, sizeof source, "%s:%zu", in->name, in->piece_line);
-    in->balance = (struct balance){0};
-    in->piece.len = 0;
     bool is_json = len > 0 && strchr("{[\"", *text) != NULL;
-    return is_json ? verify_input_json(text, len, source, in->sink)
-                   : verify_input_text(text, len, source, in->sink);
+    int rc = is_json
+                 ? verify_input_json(text, len, source, in->sink, ret_is_open)
+                 : verify_input_text(text, len, source, in->sink);
+    if (ret_is_open == NULL || !*ret_is_open) {
+        in->balance = (struct balance){0};
+        in->piece.len = 0;
+    }
+    return rc;
 }
 
 static bool is_open(const struct input *in, bool is_record)
@@ -172,14 +181,21 @@ static int take_piece_line(struct input *in, size_t begin)
     }
     const char *head = in->piece.buf + blanks(in->piece.buf, in->piece.len);
     bool is_record = strncmp(head, "OCMF|", 5) == 0;
-    bool is_json = *head == '{' || *head == '[';
-    if (is_record || is_json) {
+    bool goes_on = begin == 0 && *head == '{';
+    if (goes_on) { /* nearly always an object of one line */
+        goes_on = false;
+        int rc = give(in, &goes_on);
+        if (rc != MG_OK || !goes_on) {
+            return rc;
+        }
+    }
+    if (is_record || *head == '{' || *head == '[') {
         follow(&in->balance, line, len);
         if (is_open(in, is_record)) {
             return MG_OK;
         }
     }
-    return give(in);
+    return give(in, NULL);
 }
 
 /* What began on the lines before is not whole, and another record begins: the
@@ -198,7 +214,7 @@ static int cut_piece(struct input *in, size_t *begin)
     memcpy(next, line, len);
     in->piece.len = *begin;
     in->piece.buf[*begin] = '\0';
-    int rc = give(in);
+    int rc = give(in, NULL);
     *begin = 0;
     if (rc == MG_OK) {
         rc = append(in, next, len);
@@ -226,7 +242,7 @@ static int read_lines(struct input *in)
             return rc;
         }
     }
-    return in->piece.len > 0 ? give(in) : MG_OK;
+    return in->piece.len > 0 ? give(in, NULL) : MG_OK;
 }
 
 static int read_container(struct input *in)

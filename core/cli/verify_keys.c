@@ -202,8 +202,7 @@ char *verify_key_load(const char *argument, struct mg_err *err)
         text = strdup(argument);
     }
     if (text != NULL && !is_key(text, err)) {
-        mg_err_prefix(err, "--key%s%s: ", file != NULL ? " " : "",
-                      file != NULL ? argument : "");
+        mg_err_prefix(err, file != NULL ? "--key %s" : "--key%.0s", argument);
         free(text);
         text = NULL;
     }

@@ -26,6 +26,7 @@ struct search {
     size_t n;
     struct span wrapped; /* a text that is JSON itself */
     size_t n_given;
+    bool is_cut; /* the text ended within the JSON */
 };
 
 static bool is_one_of(const struct mg_pull_item *item, const char *const *names)
@@ -110,17 +111,19 @@ static char *text_of(struct span span, size_t *ret_len)
 static int give(struct search *s, const struct found *f)
 {
     size_t unused;
-    struct verify_value v = {.source = (char *)(uintptr_t)s->source};
+    struct verify_value v = {.source = strdup(s->source)};
     v.record = text_of(f->record, &v.record_len);
     v.key = text_of(f->key, &unused);
     v.transaction = text_of(f->transaction, &unused);
     v.id = text_of(f->id, &unused);
     v.context = text_of(f->context, &unused);
-    int rc = verify_emit_value(s->sink, &v);
-    v.source = NULL;
-    verify_value_free(&v);
+    if (v.source == NULL) {
+        verify_value_free(&v);
+        return MG_E_NOMEM;
+    }
+    verify_value_settle(&v);
     s->n_given++;
-    return rc;
+    return verify_emit_owned(s->sink, &v);
 }
 
 /* An outermost object has ended: its own record, or else those within it. A key
@@ -165,6 +168,7 @@ static int search(struct search *s, const char *text, size_t len)
         unsigned depth = p.depth;
         bool was_object = (p.objects >> depth & 1) != 0;
         if (!mg_pull_next(&p, &item)) {
+            s->is_cut = p.at == p.end;
             return MG_E_PROTO;
         }
         int rc = MG_OK;
@@ -207,15 +211,23 @@ static int give_problem(struct search *s, const char *problem)
 }
 
 int verify_input_json(const char *text, size_t len, const char *source,
-                      const struct verify_sink *sink)
+                      const struct verify_sink *sink, bool *ret_is_open)
 {
-    struct search *s = calloc(1, sizeof *s);
+    struct search *s = malloc(sizeof *s); /* large: not cleared */
     if (s == NULL) {
         return MG_E_NOMEM;
     }
     s->source = source;
     s->sink = sink;
+    s->n = s->n_given = 0;
+    s->wrapped = (struct span){0};
+    s->is_cut = false;
     int rc = search(s, text, len);
+    if (rc == MG_E_PROTO && s->is_cut && ret_is_open != NULL) {
+        *ret_is_open = true;
+        rc = MG_OK;
+        goto out;
+    }
     if (rc == MG_OK && s->n_given == 0 && s->wrapped.text != NULL) {
         rc = search_wrapped(s);
     }
@@ -225,6 +237,7 @@ int verify_input_json(const char *text, size_t len, const char *source,
         rc = give_problem(s, "JSON without a record: no member ocmf, record, "
                              "signedData, signedMeterData");
     }
+out:
     free(s);
     return rc;
 }

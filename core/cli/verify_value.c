@@ -64,25 +64,43 @@ static void undo_base64(struct verify_value *v)
     v->record_len = len;
 }
 
-static bool copy_record(struct verify_value *v, const char *text, size_t len)
+void verify_value_settle(struct verify_value *v)
 {
+    char *text = v->record;
+    size_t len = v->record_len;
+    size_t skip = 0;
+    if (text == NULL) {
+        return;
+    }
     while (len > 0 && is_space(text[len - 1])) {
         len--;
     }
-    while (len > 0 && is_space(*text)) {
-        text++;
-        len--;
+    while (skip < len && is_space(text[skip])) {
+        skip++;
+    }
+    if (skip > 0) {
+        memmove(text, text + skip, len - skip);
+    }
+    v->record_len = len - skip;
+    text[v->record_len] = '\0';
+    if (is_base64(text, v->record_len)) {
+        undo_base64(v);
+    }
+}
+
+static bool copy_record(struct verify_value *v, const char *text, size_t len)
+{
+    if (text == NULL) {
+        return true;
     }
     v->record = malloc(len + 1);
     if (v->record == NULL) {
         return false;
     }
     memcpy(v->record, text, len);
-    v->record[len] = '\0';
     v->record_len = len;
-    if (is_base64(v->record, len)) {
-        undo_base64(v);
-    }
+    v->record[len] = '\0';
+    verify_value_settle(v);
     return true;
 }
 
@@ -96,8 +114,7 @@ int verify_value_copy(struct verify_value *ret,
                    copy_text(&v.context, borrowed->context) &&
                    copy_text(&v.key, borrowed->key) &&
                    copy_text(&v.problem, borrowed->problem) &&
-                   (borrowed->record == NULL ||
-                    copy_record(&v, borrowed->record, borrowed->record_len));
+                   copy_record(&v, borrowed->record, borrowed->record_len);
     if (!is_done) {
         verify_value_free(&v);
         return MG_E_NOMEM;
@@ -106,16 +123,26 @@ int verify_value_copy(struct verify_value *ret,
     return MG_OK;
 }
 
+int verify_emit_owned(const struct verify_sink *sink,
+                      struct verify_value *value)
+{
+    struct verify_job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        verify_value_free(value);
+        return MG_E_NOMEM;
+    }
+    job->values[0] = *value;
+    job->n_values = 1;
+    *value = (struct verify_value){0};
+    return sink->emit(sink->ctx, job);
+}
+
 int verify_emit_value(const struct verify_sink *sink,
                       const struct verify_value *borrowed)
 {
-    struct verify_job *job = calloc(1, sizeof *job);
-    if (job == NULL || verify_value_copy(&job->values[0], borrowed) != MG_OK) {
-        free(job);
-        return MG_E_NOMEM;
-    }
-    job->n_values = 1;
-    return sink->emit(sink->ctx, job);
+    struct verify_value v;
+    int rc = verify_value_copy(&v, borrowed);
+    return rc == MG_OK ? verify_emit_owned(sink, &v) : rc;
 }
 
 int verify_input_text(const char *text, size_t len, const char *source,

@@ -39,16 +39,38 @@ static bool is_hex(char c)
            (c >= 'A' && c <= 'F');
 }
 
+/* @return what the letter behind a backslash stands for; NUL: no such */
+static char simple_escape(char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+        return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return '\0';
+    }
+}
+
 /* Behind the backslash. */
 static bool take_escape(struct mg_pull *p)
 {
-    if (p->at == p->end || *p->at == '\0' ||
-        strchr("\"\\/bfnrtu", *p->at) == NULL) {
-        return fail(p, "an escape");
+    char c = p->at < p->end ? *p->at : '\0';
+    if (c != 'u') {
+        p->at += simple_escape(c) != '\0';
+        return simple_escape(c) != '\0' || fail(p, "an escape");
     }
-    if (*p->at++ != 'u') {
-        return true;
-    }
+    p->at++;
     for (int i = 0; i < 4; i++) {
         if (p->at == p->end || !is_hex(*p->at)) {
             return fail(p, "four hex digits");
@@ -247,10 +269,54 @@ bool mg_pull_skip(struct mg_pull *p, const struct mg_pull_item *item)
     return true;
 }
 
+/* The \u escape, or the two of a surrogate pair, at the beginning of a text.
+ * @return characters of the text; 0: half a pair. What does not fit is
+ * counted but not written */
+static size_t resolve_unicode(const char *text, size_t len, char *buf,
+                              size_t cap, size_t *ret_len)
+{
+    for (size_t n = 6; n <= 12 && n <= len; n += 6) {
+        struct mg_json_member m = {
+            .value = text, .value_len = n, .type = MG_JSON_STRING};
+        char bytes[8];
+        size_t n_bytes = 0;
+        if (mg_json_string(&m, bytes, sizeof bytes, &n_bytes) == MG_OK) {
+            memcpy(buf, bytes, n_bytes < cap ? n_bytes : cap);
+            *ret_len = n_bytes;
+            return n;
+        }
+    }
+    return 0;
+}
+
 int mg_pull_unescape(const char *text, size_t len, char *buf, size_t cap,
                      size_t *ret_len)
 {
-    struct mg_json_member m = {
-        .value = text, .value_len = len, .type = MG_JSON_STRING};
-    return mg_json_string(&m, buf, cap, ret_len);
+    const char *end = text + len;
+    size_t n = 0;
+    while (text < end && n < cap) {
+        if (*text != '\\') {
+            buf[n++] = *text++;
+            continue;
+        }
+        char c = end - text > 1 ? simple_escape(text[1]) : '\0';
+        size_t n_bytes = 1;
+        size_t used = 2;
+        buf[n] = c;
+        if (c == '\0') {
+            used = resolve_unicode(text, (size_t)(end - text), buf + n, cap - n,
+                                   &n_bytes);
+        }
+        if (used == 0) {
+            return MG_E_INVAL;
+        }
+        n += n_bytes;
+        text += used;
+    }
+    if (n >= cap) {
+        return MG_E_NOSPC;
+    }
+    buf[n] = '\0';
+    *ret_len = n;
+    return MG_OK;
 }

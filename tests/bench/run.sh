@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, json, sim, store; without a name all of them.
+# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify; without a name all of them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -37,15 +37,20 @@ bench_store() {
     "$build/tests/bench/bench_store"
 }
 
+bench_verify() {
+    title "verify: records against openssl speed, per core and on all"
+    tests/bench/verify.py
+}
+
 case ${1:-all} in
 all)
-    for name in fleet rtu json sim store; do
+    for name in fleet rtu json sim store verify; do
         "bench_$name"
     done
     ;;
-fleet | rtu | json | sim | store) "bench_$1" ;;
+fleet | rtu | json | sim | store | verify) "bench_$1" ;;
 *)
-    echo "bench: there is no '$1'; fleet, rtu, json, sim, store" >&2
+    echo "bench: there is no '$1'; fleet, rtu, json, sim, store, verify" >&2
     exit 2
     ;;
 esac
