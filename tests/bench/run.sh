@@ -1,5 +1,6 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify; without a name all of them.
+# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify; without a name all of
+# them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
