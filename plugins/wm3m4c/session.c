@@ -36,6 +36,7 @@ static const struct wm3m4c_phase_ops *const PHASES[WM3M4C_N_PHASES] = {
     [WM3M4C_OUTPUT] = &wm3m4c__output,
     [WM3M4C_SIGNATURE] = &wm3m4c__signature,
     [WM3M4C_KEY] = &wm3m4c__key,
+    [WM3M4C_STILL] = &wm3m4c__still,
 };
 
 static unsigned op_of(const struct mg_step_in *in)
@@ -125,7 +126,7 @@ static void start(struct wm3m4c_session_state *s, const struct mg_step_in *in,
     }
     s->since_ms = in->now_ms;
     wm3m4c__go(s,
-               op_of(in) == MG_SESSION_LOOK ? WM3M4C_SIGNING : WM3M4C_VERSION,
+               op_of(in) == MG_SESSION_LOOK ? WM3M4C_KIND : WM3M4C_VERSION,
                in, out);
 }
 

@@ -42,6 +42,7 @@ enum wm3m4c_phase {
     WM3M4C_OUTPUT,
     WM3M4C_SIGNATURE,
     WM3M4C_KEY,
+    WM3M4C_STILL, /* 47052..47059 again: the same output all the while */
     WM3M4C_N_PHASES
 };
 
@@ -144,6 +145,6 @@ extern const struct wm3m4c_phase_ops /* session_command.c */
     wm3m4c__proof, wm3m4c__held;
 extern const struct wm3m4c_phase_ops /* session_record.c */
     wm3m4c__output,
-    wm3m4c__signature, wm3m4c__key;
+    wm3m4c__signature, wm3m4c__key, wm3m4c__still;
 
 #endif

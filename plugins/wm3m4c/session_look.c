@@ -358,7 +358,7 @@ static void take_clock(struct wm3m4c_session_state *s,
     if (wm3m4c__has_record(&s->signing)) {
         wm3m4c__read_record(s, in, out);
     } else {
-        wm3m4c__done(s, in, out);
+        wm3m4c__go(s, WM3M4C_KEY, in, out);
     }
 }
 

@@ -73,6 +73,7 @@ static struct mg_store *open_store(struct bed *bed, struct mg_err *err)
         .path = bed->path,
         .max_bytes = bed->max_bytes,
         .commit_ms = bed->commit_ms,
+        .reserve_bytes = bed->reserve_bytes,
     };
     return mg_store_open(&bed->loop, &settings, &events, bed, err);
 }

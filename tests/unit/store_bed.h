@@ -16,7 +16,7 @@ struct bed {
     uv_loop_t loop;
     uv_timer_t watchdog;
     struct mg_store *store; /* NULL: closed */
-    uint64_t max_bytes;
+    uint64_t max_bytes, reserve_bytes;
     uint32_t commit_ms;
     uint64_t durable; /* the newest ticket heard */
     unsigned n_durable_calls;
