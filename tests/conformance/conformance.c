@@ -2,7 +2,7 @@
  *
  * Driver and firmware of a model come from two readings of its manual; here
  * they must agree, and each must behave. Every value of every enumerated option
- * is tried. */
+ * is tried, and of every one that is true or false. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +35,14 @@ static void run_parts(const struct mg_plugin *plugin, const void *options,
     }
 }
 
+static const char *value_name(const struct mg_option *o, int64_t value)
+{
+    if (o->type == MG_OPTION_BOOL) {
+        return value != 0 ? "true" : "false";
+    }
+    return o->choices[value];
+}
+
 static void run_plugin(const struct mg_plugin *plugin)
 {
     _Alignas(8) uint8_t options[DEVICE_OPTIONS] = {0};
@@ -42,13 +50,18 @@ static void run_plugin(const struct mg_plugin *plugin)
     bool has_choices = false;
     for (size_t i = 0; i < plugin->n_options; i++) {
         const struct mg_option *o = &plugin->options[i];
-        for (int64_t k = o->min; o->type == MG_OPTION_ENUM && k <= o->max;
-             k++) {
+        bool is_bool = o->type == MG_OPTION_BOOL;
+        int64_t first = is_bool ? 0 : o->min;
+        int64_t last = is_bool ? 1 : o->max;
+        if (!is_bool && o->type != MG_OPTION_ENUM) {
+            continue;
+        }
+        for (int64_t k = first; k <= last; k++) {
             has_choices = true;
             mg_options_default(plugin->options, plugin->n_options, options);
             memcpy(options + o->offset, &k, sizeof k);
             (void)snprintf(label, sizeof label, "%s %s=%s", plugin->model,
-                           o->name, o->choices[k]);
+                           o->name, value_name(o, k));
             run_parts(plugin, options, label);
         }
     }
