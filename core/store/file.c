@@ -29,7 +29,10 @@ static const char version_1[] =
     " created_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);"
     "CREATE INDEX parked_by_class ON parked(class, id);";
 
-/* Signed datasets, kept for good; MG_ROW_SIGNED rows of the outbox are only
+/* `reserve` holds space for rows that must be written on a full disk, see
+ * reserve.c.
+ *
+ * Signed datasets, kept for good; MG_ROW_SIGNED rows of the outbox are only
  * their way to the broker. No row is ever deleted, so a number that is missing
  * among the ids was taken out by somebody else. `arrival` numbers the records
  * as they came: the row of a session is older than its record. NULL: not known;
@@ -50,7 +53,8 @@ static const char version_2[] =
     "CREATE UNIQUE INDEX dataset_by_arrival ON dataset(arrival);"
     "CREATE INDEX dataset_by_transaction ON dataset(meter, transaction_id);"
     "CREATE INDEX dataset_open ON dataset(meter, transaction_id)"
-    " WHERE state=0;";
+    " WHERE state=0;"
+    "CREATE TABLE reserve(id INTEGER PRIMARY KEY, space BLOB NOT NULL);";
 
 /* From each version to the next; a new file takes all steps. */
 static const char *const schema_steps[] = {version_1, version_2};

@@ -125,11 +125,17 @@ static int drop_parked(struct store_writer *w, struct mg_err *err)
     return rc;
 }
 
-int store__retain(struct store_writer *w, bool is_shrinking, struct mg_err *err)
+int store__retain(struct store_writer *w, enum store_shrink shrink,
+                  struct mg_err *err)
 {
-    int rc = thin_out(w, is_shrinking, err);
+    int rc = thin_out(w, shrink != STORE_SHRINK_NOTHING, err);
     if (rc == MG_OK && is_parked_full(&w->next)) {
         rc = drop_parked(w, err);
+    }
+    if (rc == MG_OK && shrink == STORE_SHRINK_RESERVE &&
+        w->next.n_reserve > 0) {
+        w->next.n_reserve = 0;
+        rc = store__writer_run(w, STORE_Q_DROP_RESERVE, err);
     }
     return rc;
 }

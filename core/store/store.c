@@ -8,8 +8,9 @@
 #include "store/dataset.h"
 #include "store/report.h"
 
-#define DEFAULT_COMMIT_MS 100
-#define DEFAULT_MAX_BYTES (256ULL * 1024 * 1024)
+#define DEFAULT_COMMIT_MS     100
+#define DEFAULT_MAX_BYTES     (256ULL * 1024 * 1024)
+#define DEFAULT_RESERVE_BYTES (1024ULL * 1024)
 
 static void on_async(uv_async_t *handle)
 {
@@ -68,6 +69,9 @@ static struct mg_store *create(const struct mg_store_settings *settings,
         s->commit_ns = (ms == 0 ? DEFAULT_COMMIT_MS : ms) * 1000000ULL;
         s->max_bytes =
             settings->max_bytes == 0 ? DEFAULT_MAX_BYTES : settings->max_bytes;
+        s->reserve_bytes = settings->reserve_bytes == 0
+                               ? DEFAULT_RESERVE_BYTES
+                               : settings->reserve_bytes;
         return s;
     }
     free(path);
@@ -83,7 +87,8 @@ static int open_files(struct mg_store *s, struct mg_err *err)
         rc = store__file_open(s->path, &db, s->epoch, err);
     }
     if (rc == MG_OK) {
-        rc = store__writer_open(&s->writer, db, s->max_bytes, err);
+        rc = store__writer_open(&s->writer, db, s->max_bytes, s->reserve_bytes,
+                                err);
     }
     if (rc == MG_OK) {
         rc = store__file_open_reader(s->path, &s->get_db, err);

@@ -36,11 +36,14 @@ struct mg_store_row {
 };
 
 struct mg_store_settings {
-    const char *path;   /* file; its directory must exist */
-    uint64_t max_bytes; /* of outbox payloads; beyond, readings thin out; 0:
-                         * 256 MiB. Thinning keeps, from the oldest on, one
-                         * minute of ten, then drops the oldest */
-    uint32_t commit_ms; /* group commit at least this often; default 100 */
+    const char *path;       /* file; its directory must exist */
+    uint64_t max_bytes;     /* of outbox payloads; beyond, readings thin out; 0:
+                             * 256 MiB. Thinning keeps, from the oldest on, one
+                             * minute of ten, then drops the oldest */
+    uint32_t commit_ms;     /* group commit at least this often; default 100 */
+    uint64_t reserve_bytes; /* of the file, held for signed datasets that come
+                             * when the disk is full; 0: 1 MiB, for about 60
+                             * charging sessions */
 };
 
 /** What the loop hears, on its own thread. */

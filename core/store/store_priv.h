@@ -31,7 +31,7 @@ struct mg_store {
     /* Constant after open. */
     char *path; /* owned */
     char epoch[STORE_EPOCH_LEN + 1];
-    uint64_t max_bytes, commit_ns;
+    uint64_t max_bytes, reserve_bytes, commit_ns;
     int lock_fd;
     uv_thread_t thread;
 

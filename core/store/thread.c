@@ -16,7 +16,7 @@ struct state {
     struct mg_err err;   /* of the last failure */
     unsigned n_failures; /* in a row */
     unsigned n_stop_tries;
-    uint64_t failed_ns;
+    uint64_t failed_ns, reserve_ns; /* the last tries */
 };
 
 /* One look at what waits. */
@@ -161,10 +161,11 @@ static void failed(struct mg_store *s, struct state *t, struct pass *p)
     store__writer_make_space(&s->writer);
 }
 
-static void tell_thinned(struct mg_store *s, struct state *t, bool is_shrinking)
+static void tell_thinned(struct mg_store *s, struct state *t,
+                         enum store_shrink shrink)
 {
     const struct store_dropped *dropped = &s->writer.dropped;
-    if (dropped->n_rows > 0 && is_shrinking) {
+    if (dropped->n_rows > 0 && shrink != STORE_SHRINK_NOTHING) {
         store__trouble_add(s, &t->disk, dropped, &t->err);
     } else if (dropped->n_rows > 0) {
         struct mg_err err;
@@ -180,17 +181,17 @@ static void tell_thinned(struct mg_store *s, struct state *t, bool is_shrinking)
 }
 
 static bool commit(struct mg_store *s, struct state *t, struct pass *p,
-                   bool is_shrinking)
+                   enum store_shrink shrink)
 {
     struct mg_err err;
     if (store__writer_commit(&s->writer, &p->items, s->settling, p->n_settled,
-                             is_shrinking, &err) != MG_OK) {
+                             shrink, &err) != MG_OK) {
         t->err = err;
         failed(s, t, p);
         return false;
     }
     committed(s, p);
-    tell_thinned(s, t, is_shrinking);
+    tell_thinned(s, t, shrink);
     p->n_settled = 0;
     return true;
 }
@@ -201,16 +202,20 @@ static void commit_all(struct mg_store *s, struct state *t, struct pass *p)
 {
     bool is_disk_full = t->n_failures > 0 && t->err.code == MG_E_NOSPC;
     if (is_disk_full) {
+        bool is_urgent =
+            t->n_failures > 1 && p->items.n[STORE_ITEM_DATASET] > 0;
+        enum store_shrink shrink =
+            is_urgent ? STORE_SHRINK_RESERVE : STORE_SHRINK_LIVE;
         struct store_list items = p->items;
         p->items = (struct store_list){0};
-        bool is_done = commit(s, t, p, true);
+        bool is_done = commit(s, t, p, shrink);
         p->items = items;
         if (!is_done) {
             give_back(s, p);
             return;
         }
     }
-    if (commit(s, t, p, false)) {
+    if (commit(s, t, p, STORE_SHRINK_NOTHING)) {
         t->n_failures = 0;
     }
 }
@@ -236,6 +241,17 @@ static void tell_queue(struct mg_store *s, struct state *t,
     }
 }
 
+static void fill_reserve(const struct mg_store *s, struct state *t,
+                         struct store_writer *writer)
+{
+    uint64_t now = uv_hrtime();
+    if (!t->disk.is_on && t->n_failures == 0 &&
+        now >= t->reserve_ns + CALM_COMMITS * s->commit_ns) {
+        t->reserve_ns = now;
+        store__writer_fill_reserve(writer);
+    }
+}
+
 void store__thread(void *arg)
 {
     struct mg_store *s = arg;
@@ -249,6 +265,7 @@ void store__thread(void *arg)
             commit_all(s, &t, &p);
         }
         tell_queue(s, &t, &p);
+        fill_reserve(s, &t, &s->writer);
         uv_mutex_lock(&s->mutex);
     }
     uv_mutex_unlock(&s->mutex);

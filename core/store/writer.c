@@ -50,6 +50,8 @@ static const char *const queries[STORE_N_QUERIES] = {
         " arrival=" NEXT_ARRIVAL
         " WHERE id=(SELECT id FROM dataset WHERE state=0 AND meter=?3"
         " AND transaction_id=?4 ORDER BY id LIMIT 1)",
+    [STORE_Q_ADD_RESERVE] = "INSERT INTO reserve(space) VALUES(zeroblob(?1))",
+    [STORE_Q_DROP_RESERVE] = "DELETE FROM reserve",
     [STORE_Q_DELETE_PARKED] = "DELETE FROM parked WHERE id=?1",
 };
 
@@ -59,6 +61,8 @@ static const char count_outbox[] =
 static const char count_parked[] =
     "SELECT count(*), coalesce(sum(class=0), 0),"
     " coalesce(sum(CASE class WHEN 0 THEN length(payload) END), 0) FROM parked";
+
+static const char count_reserve[] = "SELECT count(*), 0, 0 FROM reserve";
 
 static int count(sqlite3 *db, const char *sql, uint64_t *const ret[3],
                  struct mg_err *err)
@@ -100,7 +104,7 @@ static int read_oldest(struct store_writer *w, struct mg_err *err)
     return read_number(w, STORE_Q_OLDEST, &w->next.oldest_ms, err);
 }
 
-static int reserve(struct store_writer *w, struct mg_err *err)
+int store__writer_reserve(struct store_writer *w, struct mg_err *err)
 {
     int64_t n_pages = 0;
     int rc = read_number(w, STORE_Q_N_PAGES, &n_pages, err);
@@ -108,10 +112,11 @@ static int reserve(struct store_writer *w, struct mg_err *err)
 }
 
 int store__writer_open(struct store_writer *w, sqlite3 *db, uint64_t max_bytes,
-                       struct mg_err *err)
+                       uint64_t reserve_bytes, struct mg_err *err)
 {
     w->db = db;
     w->max_bytes = max_bytes;
+    w->reserve_bytes = reserve_bytes;
     for (size_t i = 0; i < STORE_N_QUERIES; i++) {
         int rc = store__prepare(db, queries[i], &w->stmt[i], err);
         if (rc != MG_OK) {
@@ -122,14 +127,22 @@ int store__writer_open(struct store_writer *w, sqlite3 *db, uint64_t max_bytes,
     uint64_t *const outbox[3] = {&b->n_rows, &b->n_bytes, &b->n_live};
     uint64_t *const parked[3] = {&b->n_parked, &b->n_parked_live,
                                  &b->n_parked_live_bytes};
+    uint64_t unused[2];
+    uint64_t *const reserve[3] = {&b->n_reserve, &unused[0], &unused[1]};
     int rc = count(db, count_outbox, outbox, err);
     if (rc == MG_OK) {
         rc = count(db, count_parked, parked, err);
     }
     if (rc == MG_OK) {
+        rc = count(db, count_reserve, reserve, err);
+    }
+    if (rc == MG_OK) {
         rc = read_oldest(w, err);
     }
     w->books = w->next;
+    if (rc == MG_OK) {
+        store__writer_fill_reserve(w);
+    }
     return rc;
 }
 
@@ -268,9 +281,19 @@ static int fill(struct store_writer *w, const struct store_list *items,
     return rc;
 }
 
+void store__writer_end(struct store_writer *w, int rc)
+{
+    if (rc == MG_OK) {
+        w->books = w->next;
+    } else if (sqlite3_get_autocommit(w->db) == 0) {
+        struct mg_err ignored; /* the first failure is the one to tell */
+        (void)store__writer_run(w, STORE_Q_ROLLBACK, &ignored);
+    }
+}
+
 int store__writer_commit(struct store_writer *w, const struct store_list *items,
                          const struct store_settlement *settled,
-                         size_t n_settled, bool is_shrinking,
+                         size_t n_settled, enum store_shrink shrink,
                          struct mg_err *err)
 {
     w->next = w->books;
@@ -281,23 +304,18 @@ int store__writer_commit(struct store_writer *w, const struct store_list *items,
         rc = fill(w, items, settled, n_settled, err);
     }
     if (rc == MG_OK) {
-        rc = store__retain(w, is_shrinking, err);
+        rc = store__retain(w, shrink, err);
     }
     if (rc == MG_OK) {
         rc = read_oldest(w, err);
     }
     if (rc == MG_OK) {
-        rc = reserve(w, err);
+        rc = store__writer_reserve(w, err);
     }
     if (rc == MG_OK) {
         rc = store__writer_run(w, STORE_Q_COMMIT, err);
     }
-    if (rc == MG_OK) {
-        w->books = w->next;
-    } else if (sqlite3_get_autocommit(w->db) == 0) {
-        struct mg_err ignored; /* the first failure is the one to tell */
-        (void)store__writer_run(w, STORE_Q_ROLLBACK, &ignored);
-    }
+    store__writer_end(w, rc);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "../unit/store_bed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "store/dataset.h"
 
 struct world {
     struct bed bed;
@@ -270,6 +273,7 @@ static void small_disk_keeps_events_and_thins_readings(void **state)
 {
     struct world *w = *state;
     struct bed *bed = &w->bed;
+    bed->reserve_bytes = 65536;
     if (!w->can_mount || mount("none", bed->dir, "tmpfs", 0, "size=4m") != 0) {
         print_message("skipped: no mount permitted here\n");
         skip();
@@ -300,6 +304,124 @@ static void small_disk_keeps_events_and_thins_readings(void **state)
     assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
 }
 
+static uint64_t add_dataset(struct bed *bed, uint64_t pagination)
+{
+    static char record[1500];
+    memset(record, 'r', sizeof record);
+    struct mg_dataset d = {.kind = MG_DATASET_TRANSACTION,
+                           .state = MG_DATASET_DONE,
+                           .meter = "a",
+                           .context = 'T',
+                           .pagination = pagination,
+                           .fingerprint = "k",
+                           .record = record,
+                           .record_len = sizeof record};
+    struct mg_store_row row = {.class_ = MG_ROW_SIGNED,
+                               .topic = "m/a/signed",
+                               .payload = record,
+                               .len = sizeof record};
+    uint64_t ticket;
+    assert_int_equal(mg_store_add_dataset(bed->store, &d, &ticket), MG_OK);
+    assert_int_equal(mg_store_append(bed->store, &row, &ticket), MG_OK);
+    return ticket;
+}
+
+static void datasets_are(struct bed *bed, uint64_t n)
+{
+    char text[64], want[64];
+    (void)snprintf(want, sizeof want, "%llu %llu", (unsigned long long)n,
+                   (unsigned long long)n);
+    bed_sql(bed,
+            "SELECT count(*) || ' ' || coalesce(max(pagination), 0)"
+            " FROM dataset WHERE length(record) = 1500",
+            text, sizeof text);
+    assert_string_equal(text, want);
+}
+
+static void small_disk_keeps_datasets_and_thins_readings(void **state)
+{
+    struct world *w = *state;
+    struct bed *bed = &w->bed;
+    bed->reserve_bytes = 65536;
+    if (!w->can_mount || mount("none", bed->dir, "tmpfs", 0, "size=4m") != 0) {
+        print_message("skipped: no mount permitted here\n");
+        skip();
+    }
+    bed_open(bed);
+    uint64_t n = 0;
+    for (unsigned i = 0; i < 150; i++) { /* 6 MB on 4 MiB */
+        (void)append_readings(bed, 10);
+        uint64_t ticket = add_dataset(bed, ++n);
+        mg_store_flush(bed->store);
+        bed_wait_durable(bed, ticket);
+    }
+    assert_true(bed->n_troubles > 0);
+    datasets_are(bed, n);
+    bed_close(bed);
+    assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
+}
+
+/* Another program takes the rest of the disk. @return its file */
+static int fill_disk(const struct bed *bed)
+{
+    static const char zeros[4096];
+    char name[96];
+    (void)snprintf(name, sizeof name, "%s/other", bed->dir);
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros) {
+    }
+    assert_int_equal(errno, ENOSPC);
+    return fd;
+}
+
+static bool is_reserve(struct bed *bed, const char *n_rows)
+{
+    char text[16];
+    bed_sql(bed, "SELECT count(*) FROM reserve", text, sizeof text);
+    return strcmp(text, n_rows) == 0;
+}
+
+/* There are no readings whose space could be taken. The rest of the file's last
+ * step goes first, then the reserve. */
+static void reserve_is_for_datasets_on_a_full_disk(void **state)
+{
+    struct world *w = *state;
+    struct bed *bed = &w->bed;
+    if (!w->can_mount || mount("none", bed->dir, "tmpfs", 0, "size=8m") != 0) {
+        print_message("skipped: no mount permitted here\n");
+        skip();
+    }
+    bed_open(bed);
+    assert_true(is_reserve(bed, "16"));
+    int fd = fill_disk(bed);
+    uint64_t n = 0, n_more = 0;
+    while (n_more < 60) {
+        uint64_t ticket = add_dataset(bed, ++n);
+        mg_store_flush(bed->store);
+        bed_wait_durable(bed, ticket);
+        n_more += is_reserve(bed, "0");
+        assert_true(n < 2000);
+    }
+    assert_true(bed->n_troubles > 0);
+    datasets_are(bed, n);
+    bed_close(bed);
+    bed_open(bed); /* no room for a reserve is no hindrance */
+    assert_true(is_reserve(bed, "0"));
+
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(close(fd), 0);
+    for (unsigned i = 0; i < 5000 && !is_reserve(bed, "16"); i++) {
+        uint64_t ticket = bed_put(bed, "bed", "tick");
+        mg_store_flush(bed->store);
+        bed_wait_durable(bed, ticket);
+    }
+    assert_true(is_reserve(bed, "16")); /* filled up again */
+    datasets_are(bed, n);
+    bed_close(bed);
+    assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +437,8 @@ int main(void)
         T(failed_sync_is_not_durable),
         T(trouble_must_stay_away_to_be_over),
         T(small_disk_keeps_events_and_thins_readings),
+        T(small_disk_keeps_datasets_and_thins_readings),
+        T(reserve_is_for_datasets_on_a_full_disk),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         tests[i].initial_state = &w;
