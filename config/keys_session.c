@@ -29,8 +29,10 @@ static const char *check_identity(const char *text)
 
 static const char *check_module(const char *text)
 {
-    if (text[0] == '\0' || text[strspn(text, LETTERS DIGITS "_-.")] != '\0') {
-        return "the module id in EVerest: letters, digits, _, - and .";
+    if (text[0] == '\0' || strlen(text) >= MG_ID_MAX ||
+        text[strspn(text, LETTERS DIGITS "_-.")] != '\0') {
+        return "the module id in EVerest: at most 47 letters, digits, _, - "
+               "and .";
     }
     return NULL;
 }

@@ -13,7 +13,8 @@
 #include "mqtt/uplink.h"
 #include "run/site_time.h"
 
-#define SINK_STOP_MS 1500U
+#define SINK_STOP_MS    1500U
+#define EVEREST_STOP_MS 300U
 
 int app_fail(const struct mg_err *err)
 {
@@ -109,6 +110,19 @@ static int open_uplink(struct app *app, struct mg_err *err)
                                  mg_gateway_sink_events(), app->gateway, err);
     mg_gateway_attach(app->gateway, app->sink);
     return app->sink == NULL ? err->code : MG_OK;
+}
+
+static int open_everest(struct app *app, struct mg_err *err)
+{
+    struct mg_everest_settings settings = {.loop = &app->loop,
+                                           .clock = app->clock,
+                                           .setup = app->setup,
+                                           .gateway = app->gateway};
+    if (!app->setup->everest.is_enabled) {
+        return MG_OK;
+    }
+    app->everest = mg_everest_create(&settings, err);
+    return app->everest == NULL ? err->code : MG_OK;
 }
 
 static void got_signal(uv_signal_t *handle, int signal)
@@ -280,6 +294,9 @@ static int start_all(struct app *app, const struct app_options *o,
         if (rc == MG_OK) {
             rc = open_uplink(app, err);
         }
+        if (rc == MG_OK) {
+            rc = open_everest(app, err);
+        }
     }
     return rc == MG_OK ? mg_gateway_start(app->gateway, err) : rc;
 }
@@ -363,6 +380,7 @@ void app_stop(struct app *app)
         mg_gateway_stop(app->gateway);
     }
     farm_stop(&app->farm);
+    mg_everest_destroy(app->everest, EVEREST_STOP_MS);
     if (app->sink != NULL) {
         app->sink->ops->destroy(app->sink, SINK_STOP_MS);
     }

@@ -4,6 +4,7 @@
 #define MG_CLI_APP_H
 
 #include "cli/farm.h"
+#include "mqtt/everest.h"
 #include "run/gateway.h"
 #include "run/plugins.h"
 #include "run/simulation.h"
@@ -17,6 +18,7 @@ struct app {
     struct mg_setup *setup;
     struct mg_store *store;
     struct mg_sink *sink;
+    struct mg_everest *everest;
     struct mg_gateway *gateway;
     struct mg_simulation *simulation; /* in memory, virtual time */
     struct farm farm;                 /* or as a child process */
