@@ -1,5 +1,6 @@
 #include "crypto/signer.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "crypto/signer_priv.h"
@@ -81,4 +82,9 @@ int mg_signer_sign(struct mg_signer *s, const void *data, size_t len,
                           "private key does not belong to the public key");
     }
     return MG_OK;
+}
+
+void mg_signer_leave_thread(void)
+{
+    OPENSSL_thread_stop();
 }

@@ -32,6 +32,10 @@ int mg_signer_sign(struct mg_signer *signer, const void *data, size_t len,
                    uint8_t ret_der[MG_SIGNATURE_MAX], size_t *ret_len,
                    struct mg_err *err);
 
+/** What OpenSSL keeps for the calling thread goes: for a thread of a pool,
+ * which ends when nobody can free it any more. */
+void mg_signer_leave_thread(void);
+
 /** Make a key in a new PEM file of mode 0600 (PKCS#8); an existing file is
  *  never overwritten. */
 int mg_key_generate_file(const char *path, enum mg_curve curve,

@@ -46,12 +46,13 @@ static void work(uv_work_t *w)
     struct job *j = (struct job *)((char *)w - offsetof(struct job, work));
     if (j->session == NULL) {
         j->signer = mg_signer_open(&j->station->settings, &j->err);
-        return;
+    } else {
+        uv_mutex_lock(&j->station->mutex);
+        j->code = mg_signer_sign(j->station->signer, j->payload, j->len, j->der,
+                                 &j->der_len, &j->err);
+        uv_mutex_unlock(&j->station->mutex);
     }
-    uv_mutex_lock(&j->station->mutex);
-    j->code = mg_signer_sign(j->station->signer, j->payload, j->len, j->der,
-                             &j->der_len, &j->err);
-    uv_mutex_unlock(&j->station->mutex);
+    mg_signer_leave_thread();
 }
 
 static void reopen_due(struct mg_timer *timer);
