@@ -7,16 +7,18 @@
 #include "cli/verify.h"
 #include "crypto/encode.h"
 
-#define N_SLOTS  1024
-#define N_KEYS   768 /* of them; then all are forgotten */
-#define FILE_MAX 65536
-#define PROBLEM  96
+#define N_SLOTS   1024
+#define N_KEYS    768 /* of them; then all are forgotten */
+#define FILE_MAX  65536
+#define PROBLEM   96
+#define N_PREPARE 1000 /* uses of a key after which its table pays */
 
 struct entry {
     char *text; /* owned; NULL: free */
     enum mg_curve curve;
     struct mg_public_key *key; /* owned; NULL: it is none */
     unsigned lenient;
+    unsigned n_uses;
     char problem[PROBLEM];
 };
 
@@ -139,6 +141,9 @@ const struct mg_public_key *verify_keys_find(struct verify_keys *keys,
         e->curve = curve;
         keys->n++;
         parse(e, curve);
+    }
+    if (e->key != NULL && ++e->n_uses == N_PREPARE) {
+        (void)mg_public_key_prepare(e->key); /* or it goes on without */
     }
     *ret_lenient = e->lenient;
     *ret_problem = e->problem;

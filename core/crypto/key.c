@@ -61,7 +61,7 @@ static int curve_of(EVP_PKEY *pkey, enum mg_curve *ret, struct mg_err *err)
 int crypto__key_of(EVP_PKEY *pkey, struct mg_public_key **ret,
                    struct mg_err *err)
 {
-    enum mg_curve curve;
+    enum mg_curve curve = MG_N_CURVES;
     int rc = curve_of(pkey, &curve, err);
     if (rc != MG_OK) {
         return rc;
@@ -87,6 +87,7 @@ int crypto__key_of(EVP_PKEY *pkey, struct mg_public_key **ret,
 void mg_public_key_destroy(struct mg_public_key *key)
 {
     if (key != NULL) {
+        crypto__table_destroy(key->table);
         EVP_PKEY_free(key->pkey);
         free(key);
     }

@@ -60,6 +60,13 @@ int mg_public_key_parse(const char *text, size_t len, enum mg_curve curve,
                         struct mg_err *err);
 void mg_public_key_destroy(struct mg_public_key *key);
 
+/** Make a table (150 KB, some 30 ms) with which mg_verify of this key takes
+ *  half the time: for keys of secp256r1 with thousands of signatures. No other
+ *  thread may use the key meanwhile.
+ *  @return MG_OK; MG_E_NOSUP: another curve; MG_E_NOMEM. The key stays usable
+ *          in any case */
+int mg_public_key_prepare(struct mg_public_key *key);
+
 enum mg_curve mg_public_key_curve(const struct mg_public_key *key);
 /** @return length */
 size_t mg_public_key_spki(const struct mg_public_key *key,

@@ -6,9 +6,12 @@
 
 #include "crypto/key.h"
 
+struct crypto__table;
+
 struct mg_public_key {
     enum mg_curve curve;
-    EVP_PKEY *pkey; /* owned */
+    EVP_PKEY *pkey;              /* owned */
+    struct crypto__table *table; /* owned; NULL: not prepared */
     uint8_t raw[MG_KEY_RAW_MAX];
     uint8_t spki[MG_KEY_SPKI_MAX];
     size_t raw_len, spki_len;
@@ -22,5 +25,13 @@ int crypto__key_of(EVP_PKEY *pkey, struct mg_public_key **ret,
 /** From X and Y. @return as mg_public_key_parse */
 int crypto__key_of_point(enum mg_curve curve, const uint8_t *raw, size_t len,
                          struct mg_public_key **ret, struct mg_err *err);
+
+void crypto__table_destroy(struct crypto__table *table);
+
+/** @param der  strict
+ *  @return whether it is the key's signature of the digest; false also when
+ *          memory runs out */
+bool crypto__table_verify(const struct crypto__table *table, const uint8_t *der,
+                          size_t der_len, const uint8_t digest[32]);
 
 #endif
