@@ -361,18 +361,13 @@ static void small_disk_keeps_datasets_and_thins_readings(void **state)
     assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
 }
 
-/* Another program takes the rest of the disk. @return its file */
-static int fill_disk(const struct bed *bed)
+/* Another program takes the rest of the disk. */
+static void fill_disk(int fd)
 {
     static const char zeros[4096];
-    char name[96];
-    (void)snprintf(name, sizeof name, "%s/other", bed->dir);
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
     while (write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros) {
     }
     assert_int_equal(errno, ENOSPC);
-    return fd;
 }
 
 static bool is_reserve(struct bed *bed, const char *n_rows)
@@ -384,6 +379,17 @@ static bool is_reserve(struct bed *bed, const char *n_rows)
 
 /* There are no readings whose space could be taken. The rest of the file's last
  * step goes first, then the reserve. */
+static void use_up_reserve(struct bed *bed, uint64_t *n)
+{
+    for (unsigned n_more = 0; n_more < 60;) {
+        uint64_t ticket = add_dataset(bed, ++*n);
+        mg_store_flush(bed->store);
+        bed_wait_durable(bed, ticket);
+        n_more += is_reserve(bed, "0");
+        assert_true(*n < 4000);
+    }
+}
+
 static void reserve_is_for_datasets_on_a_full_disk(void **state)
 {
     struct world *w = *state;
@@ -392,32 +398,31 @@ static void reserve_is_for_datasets_on_a_full_disk(void **state)
         print_message("skipped: no mount permitted here\n");
         skip();
     }
+    char name[96];
+    (void)snprintf(name, sizeof name, "%s/other", bed->dir);
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+    assert_true(fd >= 0);
+    uint64_t n = 0;
     bed_open(bed);
     assert_true(is_reserve(bed, "16"));
-    int fd = fill_disk(bed);
-    uint64_t n = 0, n_more = 0;
-    while (n_more < 60) {
-        uint64_t ticket = add_dataset(bed, ++n);
-        mg_store_flush(bed->store);
-        bed_wait_durable(bed, ticket);
-        n_more += is_reserve(bed, "0");
-        assert_true(n < 2000);
-    }
+    fill_disk(fd);
+    use_up_reserve(bed, &n);
     assert_true(bed->n_troubles > 0);
-    datasets_are(bed, n);
-    bed_close(bed);
-    bed_open(bed); /* no room for a reserve is no hindrance */
-    assert_true(is_reserve(bed, "0"));
 
     assert_int_equal(ftruncate(fd, 0), 0);
-    assert_int_equal(close(fd), 0);
     for (unsigned i = 0; i < 5000 && !is_reserve(bed, "16"); i++) {
         uint64_t ticket = bed_put(bed, "bed", "tick");
         mg_store_flush(bed->store);
         bed_wait_durable(bed, ticket);
     }
     assert_true(is_reserve(bed, "16")); /* filled up again */
+    fill_disk(fd);
+    use_up_reserve(bed, &n);
+    bed_close(bed);
+    bed_open(bed); /* no room for a reserve is no hindrance */
+    assert_true(is_reserve(bed, "0"));
     datasets_are(bed, n);
+    assert_int_equal(close(fd), 0);
     bed_close(bed);
     assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
 }
