@@ -443,10 +443,10 @@ void mg_gateway_destroy(struct mg_gateway *g)
     }
     halt(g);
     for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
+        mg_session_free(&g->meters[i]);
         free(g->meters[i].live);
         free(g->meters[i].batch.buf);
         free(g->meters[i].task);
-        mg_session_free(&g->meters[i]);
     }
     for (size_t i = 0; i < g->n_plans; i++) {
         free(g->plans[i]);

@@ -212,29 +212,38 @@ void mg_session_go_on(struct session *s)
     }
 }
 
+/* Whoever has asked is told, and asks again after the start. */
+static void give_up(struct session *s)
+{
+    mg_timer_stop(&s->timer);
+    if (s->has_request) {
+        s->code = MG_E_CANCELED;
+        (void)snprintf(s->text, sizeof s->text,
+                       "the gateway stops; ask again when it runs");
+        deliver(s);
+    }
+}
+
 void mg_session_stop(struct meter *m)
 {
     struct session *s = m->session;
-    if (s != NULL) {
-        mg_timer_stop(&s->timer);
-        if (s->has_request) {
-            s->code = MG_E_CANCELED;
-            (void)snprintf(s->text, sizeof s->text,
-                           "the gateway stops; ask again when it runs");
-            deliver(s);
-        }
-        if (s->kept.phase != PHASE_NONE && m->gateway->is_loaded) {
-            (void)mg_session_save(s);
-        }
+    if (s == NULL) {
+        return;
+    }
+    give_up(s);
+    if (s->kept.phase != PHASE_NONE && m->gateway->is_loaded) {
+        (void)mg_session_save(s); /* what changed since is little */
     }
 }
 
 void mg_session_free(struct meter *m)
 {
-    if (m->session != NULL) {
-        mg_session_free_dataset(m->session->dataset);
-        explicit_bzero(m->session, sizeof *m->session);
-        free(m->session);
+    struct session *s = m->session;
+    if (s != NULL) {
+        give_up(s);
+        mg_session_free_dataset(s->dataset);
+        explicit_bzero(s, sizeof *s);
+        free(s);
         m->session = NULL;
     }
 }

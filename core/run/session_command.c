@@ -233,7 +233,9 @@ static void done(void *ctx, const struct mg_session_result *r)
     put_result(&j, r);
     mg_json_close(&j, '}');
     mg_command_send(a->gateway, &a->reply_to, &j);
-    if (r->code == MG_OK || mg_refusal_is_reported(a->gateway)) {
+    /* The store may be closed when the gateway goes. */
+    if (r->code == MG_OK ||
+        (r->code != MG_E_CANCELED && mg_refusal_is_reported(a->gateway))) {
         char members[160];
         struct mg_json m = mg_json_init(members, sizeof members - 1);
         mg_json_member_str(&m, "verb", a->verb);

@@ -344,7 +344,7 @@ static void test_pagination_goes_on_after_a_kill(void **state)
     (void)state;
     struct gateway_bed *bed = running_bed();
     for (int i = 1; i <= 6; i++) {
-        char begin[64], end[64], pg[8];
+        char begin[64], end[64], pg[16];
         (void)snprintf(begin, sizeof begin, "{\"transaction\":\"t%d\"}", i);
         (void)snprintf(end, sizeof end, "{\"transaction\":\"t%d\"}", i);
         (void)snprintf(pg, sizeof pg, "T%d", i);

@@ -51,7 +51,7 @@ struct site {
     unsigned n_requests, fault_at;
     enum fault fault;
     bool is_killed, is_begun;
-    bool was_running; /* the session was going on when the fault came */
+    bool was_running, is_begun_at_fault; /* when the fault came */
 };
 
 static uint64_t meter_ns(const struct site *s)
@@ -69,15 +69,17 @@ static void answer_due(struct mg_timer *timer)
 static uint16_t status_47000(struct site *s)
 {
     static const uint8_t read[] = {3, 0x1b, 0x58, 0, 1};
-    uint8_t reply[MG_PDU_MAX];
+    uint8_t reply[MG_PDU_MAX] = {0};
     size_t n = mg_sim_device_pdu(s->device, UNIT, read, sizeof read, reply);
-    return n == 4 ? (uint16_t)(reply[2] << 8 | reply[3]) : 0;
+    uint16_t status = (uint16_t)(reply[2] << 8 | reply[3]);
+    return n == 4 ? status : 0;
 }
 
 /* @return whether the meter gets the request */
 static bool strike(struct site *s)
 {
-    s->was_running = s->is_begun && status_47000(s) != 0;
+    s->was_running = status_47000(s) != 0;
+    s->is_begun_at_fault = s->is_begun;
     switch (s->fault) {
     case FAULT_KILL_BEFORE:
         s->is_killed = true;
@@ -257,7 +259,7 @@ static void ask(struct site *s, const char *verb, const char *payload)
 static void run_session(struct site *s)
 {
     ask(s, "session-begin", "{\"transaction\":\"tx-1\"}");
-    s->is_begun = true; /* a begin that failed is begun anew */
+    s->is_begun = true;
     pass(s, 4000);
     ask(s, "session-intermediate", "{}");
     pass(s, 2000);
@@ -329,8 +331,11 @@ static unsigned try(enum fault fault, unsigned at)
     struct seen seen;
     look(s, &seen);
     bool is_meter_hurt = fault == FAULT_POWER || fault == FAULT_RESET;
+    /* A reset while it begins: begun anew, or marked. */
+    bool is_reset = fault == FAULT_RESET;
+    bool is_either = is_reset && !s->is_begun_at_fault && s->was_running;
     if (seen.n_transactions != 1 || seen.n_open != 0 || seen.is_invalid ||
-        seen.is_billable != !(fault == FAULT_RESET && s->was_running)) {
+        (!is_either && seen.is_billable != !(is_reset && s->was_running))) {
         fail_msg("%s at request %u: %u records, %u open, %s: %s",
                  fault_names[fault], at, seen.n_transactions, seen.n_open,
                  seen.is_billable ? "billable" : "not billable", seen.why);
