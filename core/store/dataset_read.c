@@ -2,6 +2,7 @@
  * for each row. A read transaction left open would keep the WAL of a running
  * gateway from being used again. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,26 @@ static int check_version(sqlite3 *db, const char *path, struct mg_err *err)
     return rc;
 }
 
+static bool has_wal(const char *path)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    int n = snprintf(name, sizeof name, "%s-wal", path);
+    return n < 0 || (size_t)n >= sizeof name ||
+           (stat(name, &st) == 0 && st.st_size > 0);
+}
+
+/* Reading a database with a WAL needs a file beside it. Who may not make that,
+ * on a read-only medium or in a stopped gateway's folder, reads without. */
+static int open_db(const char *path, sqlite3 **ret_db, struct mg_err *err)
+{
+    int rc = store__file_open_reader(path, ret_db, err);
+    if (rc == MG_E_IO && !has_wal(path)) {
+        rc = store__file_open_still(path, ret_db, err);
+    }
+    return rc == MG_OK ? check_version(*ret_db, path, err) : rc;
+}
+
 struct mg_datasets *mg_datasets_open(const char *path, struct mg_err *err)
 {
     struct mg_datasets *d = calloc(1, sizeof *d);
@@ -121,10 +142,7 @@ struct mg_datasets *mg_datasets_open(const char *path, struct mg_err *err)
     }
     int rc = check_file(path, err);
     if (rc == MG_OK) {
-        rc = store__file_open_reader(path, &d->db, err);
-    }
-    if (rc == MG_OK) {
-        rc = check_version(d->db, path, err);
+        rc = open_db(path, &d->db, err);
     }
     if (rc == MG_OK) {
         return d;

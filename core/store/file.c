@@ -401,3 +401,41 @@ int store__file_open_reader(const char *path, sqlite3 **ret_db,
     *ret_db = db;
     return MG_OK;
 }
+
+/* "file:<path>?immutable=1". @return whether it fits */
+static bool make_still_uri(const char *path, char *ret, size_t cap)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t len = (size_t)snprintf(ret, cap, "file:");
+    for (; *path != '\0' && len + 4 < cap; path++) {
+        if (strchr("%?#", *path) == NULL) {
+            ret[len++] = *path;
+            continue;
+        }
+        ret[len++] = '%';
+        ret[len++] = hex[(uint8_t)*path >> 4];
+        ret[len++] = hex[*path & 0xf];
+    }
+    int n = snprintf(ret + len, cap - len, "?immutable=1");
+    return *path == '\0' && n > 0 && (size_t)n < cap - len;
+}
+
+int store__file_open_still(const char *path, sqlite3 **ret_db,
+                           struct mg_err *err)
+{
+    char uri[PATH_MAX + 32];
+    sqlite3 *db = NULL;
+    if (!make_still_uri(path, uri, sizeof uri)) {
+        return mg_err_set(err, MG_E_INVAL, "the path is too long");
+    }
+    int rc = open_db(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &db, err);
+    if (rc == MG_OK) {
+        rc = run(db, reader_settings, err, path);
+    }
+    if (rc != MG_OK) {
+        (void)sqlite3_close(db); /* NULL is allowed */
+        return rc;
+    }
+    *ret_db = db;
+    return MG_OK;
+}

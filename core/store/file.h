@@ -31,6 +31,11 @@ int store__file_open_reader(const char *path, sqlite3 **ret_db,
 int store__file_version(sqlite3 *db, const char *path, int *ret_version,
                         struct mg_err *err);
 
+/** The same for a file in a place where we may not write, which has no WAL:
+ *  nobody has it open for writing, and nobody may begin to. */
+int store__file_open_still(const char *path, sqlite3 **ret_db,
+                           struct mg_err *err);
+
 int store__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt,
                    struct mg_err *err);
 

@@ -427,6 +427,32 @@ static void reserve_is_for_datasets_on_a_full_disk(void **state)
     assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
 }
 
+static void datasets_are_read_where_nothing_can_be_written(void **state)
+{
+    struct world *w = *state;
+    struct bed *bed = &w->bed;
+    if (!w->can_mount || mount("none", bed->dir, "tmpfs", 0, "size=8m") != 0) {
+        print_message("skipped: no mount permitted here\n");
+        skip();
+    }
+    (void)snprintf(bed->path, sizeof bed->path, "%s/a%%20?b#.db", bed->dir);
+    bed_open(bed);
+    bed_wait_durable(bed, add_dataset(bed, 1));
+    bed_close(bed);
+    assert_int_equal(mount(NULL, bed->dir, NULL, MS_REMOUNT | MS_RDONLY, NULL),
+                     0);
+    struct mg_err err = {0, ""};
+    struct mg_dataset d;
+    struct mg_datasets *reader = mg_datasets_open(bed->path, &err);
+    if (reader == NULL) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(mg_datasets_get(reader, 1, &d, &err), MG_OK);
+    assert_int_equal(d.record_len, 1500);
+    mg_datasets_close(reader);
+    assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -444,6 +470,7 @@ int main(void)
         T(small_disk_keeps_events_and_thins_readings),
         T(small_disk_keeps_datasets_and_thins_readings),
         T(reserve_is_for_datasets_on_a_full_disk),
+        T(datasets_are_read_where_nothing_can_be_written),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         tests[i].initial_state = &w;
