@@ -68,7 +68,7 @@ static void put_time(struct mg_wr *w, const struct fw_state *st,
     bool is_utc = (st->settings.utc_mask & 4) != 0;
     int offset = is_utc ? 0 : r->offset_min;
     unsigned size = (unsigned)(offset < 0 ? -offset : offset);
-    wm3m4c_fw_date((int64_t)r->unix_s + offset * 60, &d);
+    wm3m4c_fw_date(r->unix_s + INT64_C(60) * offset, &d);
     put_number(w, d.year, 4);
     put_text(w, "-");
     put_number(w, d.month, 2);

@@ -69,8 +69,9 @@ static uint16_t value_word(const struct fw_values *values, unsigned address)
 
 uint16_t wm3m4c_fw_chars(const uint8_t *bytes, size_t len, unsigned offset)
 {
-    unsigned high = 2 * offset < len ? bytes[2 * offset] : 0;
-    unsigned low = 2 * offset + 1 < len ? bytes[2 * offset + 1] : 0;
+    size_t at = 2 * (size_t)offset;
+    unsigned high = at < len ? bytes[at] : 0;
+    unsigned low = at + 1 < len ? bytes[at + 1] : 0;
     return (uint16_t)(high << 8 | low);
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define WELCOME_US (2 * FW_SECOND_US)
+#define WELCOME_US 2000000
 #define UTC_ON_LCD 2U /* register 47073 */
 
 enum {

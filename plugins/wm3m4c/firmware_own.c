@@ -82,7 +82,7 @@ static void put_word(uint8_t *at, uint16_t word)
 static void apply_password(struct fw_state *st, unsigned offset, uint16_t word)
 {
     unsigned half = offset < 2 ? offset : (offset - 3) % 2;
-    put_word(st->entry + 2 * half, word);
+    put_word(st->entry + 2 * (size_t)half, word);
     if (half == 0) {
         return;
     }

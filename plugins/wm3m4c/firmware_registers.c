@@ -3,7 +3,7 @@
 #include "firmware_priv.h"
 
 #define UNLOCK_KEY 12345
-#define UNLOCK_US  (60 * FW_SECOND_US)
+#define UNLOCK_US  FW_MINUTE_US
 
 #define OCMF_VERSION 0x0100 /* manual 5.5.2: 1.0 */
 #define ALGORITHM    4      /* manual Table 10 */
@@ -239,8 +239,9 @@ static int check_input(const struct fw_state *st, unsigned offset,
 
 static void apply_input(struct fw_state *st, unsigned offset, uint16_t word)
 {
-    st->signing.input[2 * offset] = (uint8_t)(word >> 8);
-    st->signing.input[2 * offset + 1] = (uint8_t)word;
+    uint8_t *at = st->signing.input + 2 * (size_t)offset;
+    at[0] = (uint8_t)(word >> 8);
+    at[1] = (uint8_t)word;
 }
 
 static uint16_t output_word(const struct fw_state *st, unsigned offset)

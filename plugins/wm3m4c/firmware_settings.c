@@ -43,8 +43,9 @@ static void apply_command(struct fw_state *st, unsigned offset, uint16_t word)
 
 static void put_chars(uint8_t *bytes, unsigned offset, uint16_t word)
 {
-    bytes[2 * offset] = (uint8_t)(word >> 8);
-    bytes[2 * offset + 1] = (uint8_t)word;
+    size_t at = 2 * (size_t)offset;
+    bytes[at] = (uint8_t)(word >> 8);
+    bytes[at + 1] = (uint8_t)word;
 }
 
 static int check_any(const struct fw_state *st, unsigned offset, uint16_t word)
@@ -266,8 +267,8 @@ static void apply_time(struct fw_state *st, unsigned offset, uint16_t word)
         return;
     }
     int64_t time = (int64_t)st->clock.high_word << 16 | word;
-    wm3m4c_fw_clock_set(st,
-                        is_utc ? time : time - st->settings.offset_min * 60);
+    wm3m4c_fw_clock_set(
+        st, is_utc ? time : time - INT64_C(60) * st->settings.offset_min);
 }
 
 /* ---- 47071 to 47073: clock status, its time-out, presentation ---- */
