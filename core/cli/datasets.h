@@ -48,7 +48,7 @@ void datasets_json_row(struct datasets_json *json, const struct mg_dataset *d,
 int datasets_json_line(struct datasets_json *json, FILE *out,
                        struct mg_err *err);
 
-/** "12.340 kWh" exactly, "-" when not known. */
+/** "12.340", kWh, exactly; "-" when not known. */
 void datasets_energy_text(int64_t begin_mwh, int64_t end_mwh, char ret[32]);
 
 /** "2025-03-02 12:00:00", UTC, or "-". */

@@ -133,7 +133,11 @@ void datasets_energy_text(int64_t begin_mwh, int64_t end_mwh, char ret[32])
         return;
     }
     struct mg_json j = mg_json_init(ret, 31);
-    mg_json_decimal(&j, used, 6, 1000); /* to the Wh */
+    mg_json_decimal(&j, used, 6, 1);
+    size_t point = j.len - 6;
+    while (j.len > point + 3 && ret[j.len - 1] == '0') {
+        j.len--; /* at least to the Wh, and all that there is */
+    }
     ret[j.len] = '\0';
 }
 

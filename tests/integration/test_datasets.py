@@ -186,6 +186,7 @@ class Datasets(Depot):
         text = self.datasets("list", "--json")
         self.assertIn('"begin_wh":0.001,"end_wh":12345.679,'
                       '"energy_wh":12345.678', text)
+        self.assertIn(" 12.345678  valid", self.datasets("list"))
         self.assertEqual(line["publicKey"], self.key.hex)
         self.assertEqual(line["begin"], "2026-03-01T12:00:00.000Z")
 
