@@ -178,14 +178,14 @@ static void test_commands_while_charging(void **state)
     struct want w;
     start(&m);
     static const struct {
-        char letter;
         const char *shown, *flags;
         unsigned time_at; /* where the meter keeps it; 0: nowhere */
-    } cases[] = {{'C', "C", "", 47027},
-                 {'T', "T", "", 47023},
-                 {'S', "S", "", 47039},
-                 {'X', "X", "Et", 0},
-                 {'C', "C", "", 47027}};
+        char letter;
+    } cases[] = {{"C", "", 47027, 'C'},
+                 {"T", "", 47023, 'T'},
+                 {"S", "", 47039, 'S'},
+                 {"X", "Et", 0, 'X'},
+                 {"C", "", 47027, 'C'}};
     meter_load(&m, 20000, in_phase);
     for (unsigned k = 0; k < 5; k++) {
         static const char *const pages[] = {"T2", "T3", "T4", "T5", "T6"};
@@ -435,79 +435,80 @@ static void test_refusals(void **state)
     assert_int_equal(meter_command(&m, 'C'), 15);
 }
 
+static const struct {
+    const char *text;
+    unsigned status;
+} formats[] = {
+    /* The manual's minimum, and what the field adds or leaves out. */
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     15},
+    {"{\"FV\":\"1.3\",\"GI\":\"\",\"GS\":\"\",\"GV\":\"1\",\"PG\":\"\","
+     "\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":false,\"IL\":"
+     "\"NONE\",\"IT\":\"NONE\",\"ID\":\"a\\\"b\\u00e9\",\"TT\":\"\","
+     "\"CF\":\"x\",\"CT\":\"EVSEID\",\"CI\":\"\xc3\xa9\",\"RD\":[]}",
+     15},
+    {"{ \"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    {"{\"GI\":\"\",\"FV\":\"1.0\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    /* No GS. */
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"PG\":\"\",\"MV\":\"\",\"MM\":\"\","
+     "\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":\"NONE\","
+     "\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    /* Unknown name, IS a text, readings given, end missing. */
+    {"{\"FV\":\"1.0\",\"ZZ\":\"\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\","
+     "\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":"
+     "[],\"IT\":\"NONE\",\"ID\":\"\",\"CT\":\"\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":\"\",\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[{}]}",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"a\"b\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    /* TT twice, a control character, something behind the end. */
+    {"{\"FV\":\"1.0\",\"TT\":\"\",\"TT\":\"\",\"GI\":\"\",\"GS\":\"\","
+     "\"PG\":\"\",\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":"
+     "true,\"IF\":[],\"IT\":\"NONE\",\"ID\":\"\",\"CT\":\"\",\"CI\":\"\","
+     "\"RD\":[]}",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"a\tb\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
+     252},
+    {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
+     "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
+     "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}}",
+     252},
+    {"OCMF", 252},
+};
+
 static void test_formats(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        unsigned status;
-    } cases[] = {
-        /* The manual's minimum, and what the field adds or leaves out. */
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         15},
-        {"{\"FV\":\"1.3\",\"GI\":\"\",\"GS\":\"\",\"GV\":\"1\",\"PG\":\"\","
-         "\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":false,\"IL\":"
-         "\"NONE\",\"IT\":\"NONE\",\"ID\":\"a\\\"b\\u00e9\",\"TT\":\"\","
-         "\"CF\":\"x\",\"CT\":\"EVSEID\",\"CI\":\"\xc3\xa9\",\"RD\":[]}",
-         15},
-        {"{ \"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        {"{\"GI\":\"\",\"FV\":\"1.0\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        /* No GS. */
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"PG\":\"\",\"MV\":\"\",\"MM\":\"\","
-         "\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":\"NONE\","
-         "\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        /* Unknown name, IS a text, readings given, end missing. */
-        {"{\"FV\":\"1.0\",\"ZZ\":\"\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\","
-         "\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":"
-         "[],\"IT\":\"NONE\",\"ID\":\"\",\"CT\":\"\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":\"\",\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[{}]}",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"a\"b\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        /* TT twice, a control character, something behind the end. */
-        {"{\"FV\":\"1.0\",\"TT\":\"\",\"TT\":\"\",\"GI\":\"\",\"GS\":\"\","
-         "\"PG\":\"\",\"MV\":\"\",\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":"
-         "true,\"IF\":[],\"IT\":\"NONE\",\"ID\":\"\",\"CT\":\"\",\"CI\":\"\","
-         "\"RD\":[]}",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"a\tb\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}",
-         252},
-        {"{\"FV\":\"1.0\",\"GI\":\"\",\"GS\":\"\",\"PG\":\"\",\"MV\":\"\","
-         "\"MM\":\"\",\"MS\":\"\",\"MF\":\"\",\"IS\":true,\"IF\":[],\"IT\":"
-         "\"NONE\",\"ID\":\"\",\"CT\":\"EVSEID\",\"CI\":\"\",\"RD\":[]}}",
-         252},
-        {"OCMF", 252},
-    };
-    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    for (size_t k = 0; k < sizeof formats / sizeof *formats; k++) {
         struct meter m;
         prepare(&m);
-        meter_dataset(&m, cases[k].text);
-        assert_int_equal(meter_command(&m, 'B'), cases[k].status);
-        assert_int_equal(meter_word(&m, 47000), cases[k].status == 15);
+        meter_dataset(&m, formats[k].text);
+        assert_int_equal(meter_command(&m, 'B'), formats[k].status);
+        assert_int_equal(meter_word(&m, 47000), formats[k].status == 15);
     }
 }
 
@@ -539,7 +540,8 @@ static void test_greatest_dataset(void **state)
         assert_int_equal(meter_command(&m, 'E'), 15);
         memcpy(text, DATASET, head);
         memset(text + head, 'x', len - head);
-        memcpy(text + len - strlen(tail), tail, strlen(tail) + 1);
+        memcpy(text + len - strlen(tail), tail, strlen(tail));
+        text[len] = '\0';
         meter_dataset(&m, text);
         assert_int_equal(meter_command(&m, 'B'), room < 2 ? 15 : 253);
         if (room < 2) {

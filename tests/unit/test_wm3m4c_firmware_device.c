@@ -89,7 +89,8 @@ static int64_t milli(uint32_t bits, bool is_signed)
     if (is_signed && value >= 0x800000) {
         value -= 0x1000000;
     }
-    for (int exponent = (int8_t)(bits >> 24); exponent > -3; exponent--) {
+    /* The decade is always negative here. */
+    for (int exponent = (int)(bits >> 24) - 256; exponent > -3; exponent--) {
         value *= 10;
     }
     return value;
@@ -145,7 +146,7 @@ static void test_value_accuracy(void **state)
         struct mg_sim_load load = {230000, currents[k], 49950, 3000};
         struct mg_sim_device *d = create(&load, 5);
         int64_t s = 230 * currents[k];
-        int64_t top = currents[k] > 5000 ? s : 230 * 5000;
+        int64_t top = currents[k] > 5000 ? s : 1150000;
         mg_sim_device_run(d, 3000 * MS);
         for (unsigned phase = 0; phase < 3; phase++) {
             assert_within(milli(read_wide(d, 4, 107 + 2 * phase), false),
@@ -197,7 +198,7 @@ static void prepare(struct mg_sim_device *d)
     write_word(d, 7055, UTC_2022_11_11 & 0xffff);
     for (size_t k = 0; k < len; k += 2) {
         write_word(d, 7100 + (unsigned)k / 2,
-                   (unsigned)text[k] << 8 | (uint8_t)text[k + 1]);
+                   (unsigned)(uint8_t)text[k] << 8 | (uint8_t)text[k + 1]);
     }
     write_word(d, 7056, (unsigned)len);
 }
@@ -275,7 +276,7 @@ static void test_power_loss(void **state)
     mg_sim_device_run(d, 2000 * MS);
     prepare(d);
     uint64_t now = command(d, 2000 * MS, 'B');
-    mg_sim_device_run(d, now += HOUR);
+    mg_sim_device_run(d, now + HOUR);
     uint32_t wh = read_wide(d, 4, 418);
     mg_sim_device_power_cycle(d, 60000);
     now = mg_sim_device_now_ns(d);

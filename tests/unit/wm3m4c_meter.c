@@ -221,7 +221,7 @@ int meter_write_many(struct meter *m, unsigned number, unsigned n,
 int64_t meter_milli(struct meter *m, unsigned number)
 {
     uint32_t bits = meter_wide(m, number);
-    int exponent = (int8_t)(bits >> 24);
+    int exponent = (int)(bits >> 24) - 256; /* here always negative */
     bool is_signed = number >= 30140 && number < 30156;
     int64_t value = bits & 0xffffff;
     if (is_signed && value >= 0x800000) {
@@ -257,10 +257,10 @@ void meter_dataset(struct meter *m, const char *text)
     for (size_t at = 0; at < len; at += 240) {
         uint16_t words[120];
         unsigned n = 0;
-        for (; n < 120 && at + 2 * n < len; n++) {
-            unsigned high = (uint8_t)text[at + 2 * n];
-            unsigned low = (uint8_t)text[at + 2 * n + 1]; /* or the NUL */
-            words[n] = (uint16_t)(high << 8 | low);
+        for (size_t k = at; n < 120 && k < len; k += 2) {
+            unsigned high = (uint8_t)text[k];
+            unsigned low = (uint8_t)text[k + 1]; /* or the NUL */
+            words[n++] = (uint16_t)(high << 8 | low);
         }
         assert_int_equal(
             meter_write_many(m, 47100 + (unsigned)at / 2, n, words), 0);
