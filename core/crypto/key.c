@@ -1,7 +1,7 @@
 #include "crypto/key.h"
 
 #include <openssl/core_names.h>
-#include <openssl/param_build.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -183,14 +183,23 @@ static int parse_pem(const char *text, size_t len, struct mg_public_key **ret,
                      struct mg_err *err)
 {
     BIO *bio = BIO_new_mem_buf(text, (int)len);
-    EVP_PKEY *pkey =
-        bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-    (void)BIO_free(bio); /* cannot fail: memory only */
-    if (pkey == NULL) {
-        return mg_err_set(err, MG_E_PROTO, "not a public key in PEM");
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long der_len = 0;
+    int rc;
+    /* PEM_read_bio_PUBKEY would ask for the pass phrase of an encrypted one on
+     * the terminal, and says nothing of bytes behind the key. */
+    if (bio != NULL && PEM_read_bio(bio, &name, &header, &der, &der_len) == 1 &&
+        strcmp(name, PEM_STRING_PUBLIC) == 0 && header[0] == '\0' &&
+        BIO_pending(bio) == 0) {
+        rc = parse_spki(der, (size_t)der_len, ret, err);
+    } else {
+        rc = mg_err_set(err, MG_E_PROTO, "not one public key in PEM");
     }
-    int rc = crypto__key_of(pkey, ret, err);
-    EVP_PKEY_free(pkey);
+    (void)BIO_free(bio); /* cannot fail: memory only */
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t)der_len); /* maybe a private key */
     return rc;
 }
 
@@ -235,7 +244,8 @@ static int parse_text(const char *text, size_t len, enum mg_curve hint,
 static bool is_printable(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if ((text[i] < 0x20 && !is_blank(text[i])) || text[i] == 0x7f) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && !is_blank(text[i])) || c >= 0x7f) {
             return false;
         }
     }
@@ -270,6 +280,7 @@ int mg_public_key_parse(const char *text, size_t len, enum mg_curve curve,
         rc =
             parse_binary((const uint8_t *)text, len, curve, ret, &lenient, err);
     }
+    ERR_clear_error(); /* nobody reads them; the next user must not */
     if (rc == MG_OK) {
         *ret_lenient = lenient;
     }

@@ -66,7 +66,7 @@ static int read_all(int fd, const char *path, char *buf, size_t cap,
 int crypto__read_secret(const char *path, char *buf, size_t cap,
                         size_t *ret_len, struct mg_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return mg_err_errno(err, errno, "%s", path);
     }
@@ -75,6 +75,9 @@ int crypto__read_secret(const char *path, char *buf, size_t cap,
         rc = read_all(fd, path, buf, cap, ret_len, err);
     }
     (void)close(fd); /* only read */
+    if (rc != MG_OK) {
+        OPENSSL_cleanse(buf, cap); /* the start of what is too long */
+    }
     return rc;
 }
 
@@ -168,21 +171,50 @@ const struct crypto__signer_ops crypto__file_ops = {file_sign, file_close};
 
 /* ---- A new key ---- */
 
-static int write_key(int fd, const char *path, EVP_PKEY *pkey,
+/* In memory that libcrypto wipes; stdio's would keep the key. */
+static BIO *to_pem(EVP_PKEY *pkey)
+{
+    BIO *pem = BIO_new(BIO_s_mem());
+    if (pem != NULL && PEM_write_bio_PKCS8PrivateKey(pem, pkey, NULL, NULL, 0,
+                                                     NULL, NULL) != 1) {
+        (void)BIO_free(pem); /* cannot fail: memory only */
+        pem = NULL;
+    }
+    return pem;
+}
+
+static int write_all(int fd, const char *path, const char *text, size_t len,
                      struct mg_err *err)
 {
-    FILE *file = fdopen(fd, "w");
-    if (file == NULL) {
-        (void)close(fd); /* nothing was written */
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return mg_err_errno(err, errno, "%s", path);
+        }
+        text += n;
+        len -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? MG_OK : mg_err_errno(err, errno, "%s", path);
+}
+
+static int write_new(const char *path, const char *text, size_t len,
+                     struct mg_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
         return mg_err_errno(err, errno, "%s", path);
     }
-    bool is_written =
-        PEM_write_PKCS8PrivateKey(file, pkey, NULL, NULL, 0, NULL, NULL) == 1 &&
-        fflush(file) == 0 && fsync(fileno(file)) == 0;
-    is_written = fclose(file) == 0 && is_written;
-    return is_written
-               ? MG_OK
-               : mg_err_set(err, MG_E_IO, "%s could not be written", path);
+    int rc = write_all(fd, path, text, len, err);
+    if (close(fd) != 0 && rc == MG_OK) {
+        rc = mg_err_errno(err, errno, "%s", path);
+    }
+    if (rc != MG_OK) {
+        (void)unlink(path); /* half a key is none */
+    }
+    return rc;
 }
 
 int mg_key_generate_file(const char *path, enum mg_curve curve,
@@ -193,18 +225,16 @@ int mg_key_generate_file(const char *path, enum mg_curve curve,
         return rc;
     }
     EVP_PKEY *pkey = EVP_EC_gen(crypto__curve_group(curve));
-    if (pkey == NULL) {
-        return mg_err_set(err, MG_E_NOMEM, "a key could not be made");
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        rc = mg_err_errno(err, errno, "%s", path);
+    BIO *pem = pkey == NULL ? NULL : to_pem(pkey);
+    char *text;
+    if (pem == NULL) {
+        rc = mg_err_set(err, MG_E_NOMEM, "a key could not be made");
     } else {
-        rc = write_key(fd, path, pkey, err);
-        if (rc != MG_OK) {
-            (void)unlink(path); /* half a key is none */
-        }
+        long len = BIO_get_mem_data(pem, &text);
+        rc = write_new(path, text, (size_t)len, err);
     }
+    (void)BIO_free(pem); /* cannot fail: memory only */
     EVP_PKEY_free(pkey);
+    ERR_clear_error();
     return rc;
 }
