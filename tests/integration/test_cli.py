@@ -1,6 +1,7 @@
 """The commands as a person types them: output, errors, exit codes."""
 import json
 import os
+import shutil
 import unittest
 
 from depot import SOURCE, Depot, free_port
@@ -74,7 +75,10 @@ meters:
         self.assertFalse(os.path.exists(os.path.join(self.directory, "state")))
 
     def test_check_accepts_the_examples(self):
-        examples = os.path.join(SOURCE, "config/examples")
+        examples = os.path.join(self.directory, "examples")
+        shutil.copytree(os.path.join(SOURCE, "config/examples"), examples)
+        self.run_cli("key", "generate", "--out",
+                     os.path.join(examples, "station.pem"))
         for name in sorted(os.listdir(examples)):
             if name.endswith(".yaml") and name not in ("depot.yaml",):
                 result = self.run_cli("check", os.path.join(examples, name))
