@@ -125,8 +125,7 @@ static void start(struct wm3m4c_session_state *s, const struct mg_step_in *in,
         return;
     }
     s->since_ms = in->now_ms;
-    wm3m4c__go(s,
-               op_of(in) == MG_SESSION_LOOK ? WM3M4C_KIND : WM3M4C_VERSION,
+    wm3m4c__go(s, op_of(in) == MG_SESSION_LOOK ? WM3M4C_KIND : WM3M4C_VERSION,
                in, out);
 }
 

@@ -109,6 +109,14 @@ void wm3m4c__done(const struct wm3m4c_session_state *s,
 void wm3m4c__garbled(const struct wm3m4c_session_state *s,
                      const struct mg_step_in *in, struct mg_step_out *out);
 
+/** Ask for 47000..47014, 47052..47059, 47035..47038: `ask` of a phase. */
+void wm3m4c__ask_status(const struct wm3m4c_session_state *s,
+                        const struct mg_step_in *in, struct mg_step_out *out);
+void wm3m4c__ask_signing(const struct wm3m4c_session_state *s,
+                         const struct mg_step_in *in, struct mg_step_out *out);
+void wm3m4c__ask_held(const struct wm3m4c_session_state *s,
+                      const struct mg_step_in *in, struct mg_step_out *out);
+
 /** Decode 47000..47014 and 47052..47059. @return false: garbled, out says so */
 bool wm3m4c__take_status(struct wm3m4c_session_state *s,
                          const struct mg_step_in *in, struct mg_step_out *out);

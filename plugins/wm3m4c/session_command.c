@@ -2,14 +2,8 @@
 #include "requests.h"
 #include "session.h"
 
-#define COMMAND   7051
-#define ADJUST    7074
-#define STATUS    7000
-#define N_STATUS  15
-#define SIGNING   7052
-#define N_SIGNING 8
-#define HELD      7035
-#define N_HELD    4
+#define COMMAND 7051
+#define ADJUST  7074
 
 #define SIGNING_IN_PROGRESS 2
 #define SIGNING_OK          15
@@ -89,22 +83,6 @@ static void take_command(struct wm3m4c_session_state *s,
 
 /* ---- After a lost answer or a restart: was it carried out? ---- */
 
-static void ask_status(const struct wm3m4c_session_state *s,
-                       const struct mg_step_in *in, struct mg_step_out *out)
-{
-    (void)s;
-    (void)in;
-    wm3m4c__read(out, 3, STATUS, N_STATUS);
-}
-
-static void ask_signing(const struct wm3m4c_session_state *s,
-                        const struct mg_step_in *in, struct mg_step_out *out)
-{
-    (void)s;
-    (void)in;
-    wm3m4c__read(out, 3, SIGNING, N_SIGNING);
-}
-
 static void take_check_status(struct wm3m4c_session_state *s,
                               const struct mg_step_in *in,
                               struct mg_step_out *out)
@@ -170,14 +148,6 @@ static void take_check_signing(struct wm3m4c_session_state *s,
 
 /* ---- Hold ---- */
 
-static void ask_held(const struct wm3m4c_session_state *s,
-                     const struct mg_step_in *in, struct mg_step_out *out)
-{
-    (void)s;
-    (void)in;
-    wm3m4c__read(out, 3, HELD, N_HELD);
-}
-
 /* Nothing is to be signed now; the reading that is held shows that it was done.
  * Held twice within a second it may be the same, which is as good. */
 static void take_held(struct wm3m4c_session_state *s,
@@ -189,12 +159,12 @@ static void take_held(struct wm3m4c_session_state *s,
     }
     bool is_new = s->held.time_s != s->held_before.time_s ||
                   s->held.energy_wh != s->held_before.energy_wh;
-    if (is_new) {
+    bool is_settled =
+        !s->is_uncertain && in->now_ms - s->since_ms >= SETTLED_MS;
+    if (is_new || is_settled) {
         wm3m4c__done(s, in, out);
     } else if (s->is_uncertain) {
         not_carried_out(s, in, out);
-    } else if (in->now_ms - s->since_ms >= SETTLED_MS) {
-        wm3m4c__done(s, in, out);
     } else {
         wm3m4c__go_later(s, WM3M4C_POLL, PAUSE_MS, out);
     }
@@ -307,10 +277,10 @@ static void take_proof(struct wm3m4c_session_state *s,
 
 const struct wm3m4c_phase_ops wm3m4c__adjust = {ask_adjust, take_adjust};
 const struct wm3m4c_phase_ops wm3m4c__command = {ask_command, take_command};
-const struct wm3m4c_phase_ops wm3m4c__check_status = {ask_status,
+const struct wm3m4c_phase_ops wm3m4c__check_status = {wm3m4c__ask_status,
                                                       take_check_status};
-const struct wm3m4c_phase_ops wm3m4c__check_signing = {ask_signing,
+const struct wm3m4c_phase_ops wm3m4c__check_signing = {wm3m4c__ask_signing,
                                                        take_check_signing};
-const struct wm3m4c_phase_ops wm3m4c__poll = {ask_signing, take_poll};
-const struct wm3m4c_phase_ops wm3m4c__proof = {ask_status, take_proof};
-const struct wm3m4c_phase_ops wm3m4c__held = {ask_held, take_held};
+const struct wm3m4c_phase_ops wm3m4c__poll = {wm3m4c__ask_signing, take_poll};
+const struct wm3m4c_phase_ops wm3m4c__proof = {wm3m4c__ask_status, take_proof};
+const struct wm3m4c_phase_ops wm3m4c__held = {wm3m4c__ask_held, take_held};

@@ -135,8 +135,8 @@ static void take_kind(struct wm3m4c_session_state *s,
 
 /* ---- Signing and state ---- */
 
-static void ask_status(const struct wm3m4c_session_state *s,
-                       const struct mg_step_in *in, struct mg_step_out *out)
+void wm3m4c__ask_status(const struct wm3m4c_session_state *s,
+                        const struct mg_step_in *in, struct mg_step_out *out)
 {
     (void)s;
     (void)in;
@@ -151,7 +151,7 @@ bool wm3m4c__take_status(struct wm3m4c_session_state *s,
         wm3m4c__garbled(s, in, out);
         return false;
     }
-    struct mg_rd r = mg_rd_init(data, 2 * N_STATUS);
+    struct mg_rd r = mg_rd_init(data, (size_t)2 * N_STATUS);
     s->now.state = mg_rd_be16(&r);
     s->now.duration_s = mg_rd_be32(&r);
     s->now.energy_wh = mg_rd_be32(&r);
@@ -163,8 +163,8 @@ bool wm3m4c__take_status(struct wm3m4c_session_state *s,
     return true;
 }
 
-static void ask_signing(const struct wm3m4c_session_state *s,
-                        const struct mg_step_in *in, struct mg_step_out *out)
+void wm3m4c__ask_signing(const struct wm3m4c_session_state *s,
+                         const struct mg_step_in *in, struct mg_step_out *out)
 {
     (void)s;
     (void)in;
@@ -179,7 +179,7 @@ bool wm3m4c__take_signing(struct wm3m4c_session_state *s,
         wm3m4c__garbled(s, in, out);
         return false;
     }
-    struct mg_rd r = mg_rd_init(data, 2 * N_SIGNING);
+    struct mg_rd r = mg_rd_init(data, (size_t)2 * N_SIGNING);
     s->signing.status = mg_rd_be16(&r);
     (void)mg_rd_be64(&r); /* time zone, time, length of the dataset */
     s->signing.output_len = mg_rd_be16(&r);
@@ -377,13 +377,16 @@ static void take_ending(struct wm3m4c_session_state *s,
 {
     uint16_t ending;
     if (take_one(s, in, out, &ending)) {
-        s->letter = ending == 2 ? args_of(in)->reason : 'r';
+        s->letter = 'r';
+        if (ending == 2) {
+            s->letter = args_of(in)->reason;
+        }
         wm3m4c__prepare(s, in, out);
     }
 }
 
-static void ask_held(const struct wm3m4c_session_state *s,
-                     const struct mg_step_in *in, struct mg_step_out *out)
+void wm3m4c__ask_held(const struct wm3m4c_session_state *s,
+                      const struct mg_step_in *in, struct mg_step_out *out)
 {
     (void)s;
     (void)in;
@@ -397,7 +400,7 @@ bool wm3m4c__take_held(struct wm3m4c_held *ret_held,
     if (data == NULL) {
         return false;
     }
-    struct mg_rd r = mg_rd_init(data, 2 * N_HELD);
+    struct mg_rd r = mg_rd_init(data, (size_t)2 * N_HELD);
     ret_held->time_s = mg_rd_be32(&r);
     ret_held->energy_wh = mg_rd_be32(&r);
     return true;
@@ -416,9 +419,11 @@ static void take_before_hold(struct wm3m4c_session_state *s,
 
 const struct wm3m4c_phase_ops wm3m4c__version = {ask_version, take_version};
 const struct wm3m4c_phase_ops wm3m4c__kind = {ask_kind, take_kind};
-const struct wm3m4c_phase_ops wm3m4c__status = {ask_status, take_status};
-const struct wm3m4c_phase_ops wm3m4c__signing = {ask_signing, take_signing};
+const struct wm3m4c_phase_ops wm3m4c__status = {wm3m4c__ask_status,
+                                                take_status};
+const struct wm3m4c_phase_ops wm3m4c__signing = {wm3m4c__ask_signing,
+                                                 take_signing};
 const struct wm3m4c_phase_ops wm3m4c__clock = {ask_clock, take_clock};
 const struct wm3m4c_phase_ops wm3m4c__ending = {ask_ending, take_ending};
-const struct wm3m4c_phase_ops wm3m4c__before_hold = {ask_held,
+const struct wm3m4c_phase_ops wm3m4c__before_hold = {wm3m4c__ask_held,
                                                      take_before_hold};

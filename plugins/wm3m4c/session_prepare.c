@@ -8,7 +8,7 @@
 #define DATASET     7100
 #define LENGTH      7056
 #define DATASET_MAX 1024
-#define CHUNK_BYTES (2 * WM3M4C_REGISTERS_MAX)
+#define CHUNK_BYTES ((size_t)2 * WM3M4C_REGISTERS_MAX)
 
 #define TIME_FORM       7073
 #define TIME_ZONE       7053

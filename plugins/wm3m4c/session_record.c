@@ -7,8 +7,6 @@
 #define SIGNATURE     8188
 #define KEY           8124
 #define N_KEY         32
-#define SIGNING       7052
-#define N_SIGNING     8
 #define OUTPUT_MAX    1024 /* 47612..48123 */
 #define SIGNATURE_MAX 256  /* 48188..48315 */
 #define SIGNING_OK    15
@@ -120,21 +118,13 @@ static void take_key(struct wm3m4c_session_state *s,
         return;
     }
     out->chunk = data;
-    out->chunk_len = 2 * N_KEY;
+    out->chunk_len = (size_t)2 * N_KEY;
     out->chunk_kind = MG_CHUNK_PUBLIC_KEY;
     if (wm3m4c__has_record(&s->signing)) {
         wm3m4c__go(s, WM3M4C_STILL, in, out);
     } else {
         wm3m4c__done(s, in, out);
     }
-}
-
-static void ask_still(const struct wm3m4c_session_state *s,
-                      const struct mg_step_in *in, struct mg_step_out *out)
-{
-    (void)s;
-    (void)in;
-    wm3m4c__read(out, 3, SIGNING, N_SIGNING);
 }
 
 /* The output is gone with the power (5.5.10): what was read before and after
@@ -160,4 +150,4 @@ const struct wm3m4c_phase_ops wm3m4c__output = {ask_output, take_output};
 const struct wm3m4c_phase_ops wm3m4c__signature = {ask_signature,
                                                    take_signature};
 const struct wm3m4c_phase_ops wm3m4c__key = {ask_key, take_key};
-const struct wm3m4c_phase_ops wm3m4c__still = {ask_still, take_still};
+const struct wm3m4c_phase_ops wm3m4c__still = {wm3m4c__ask_signing, take_still};

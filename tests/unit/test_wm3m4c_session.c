@@ -799,6 +799,20 @@ static void check_drama(const struct drama *d, enum bed_trouble t, unsigned at)
     }
 }
 
+static void play_with_trouble(const struct drama *d, bool counts_at_once,
+                              unsigned at)
+{
+    for (unsigned t = 1; t < BED_N_TROUBLES; t++) {
+        stage(d, counts_at_once);
+        (void)bed_play(&run, at, (enum bed_trouble)t);
+        if (t == BED_SILENCE && at == 1) {
+            bed_assert_failed(&run, MG_E_TIMEOUT, "30013");
+        } else {
+            check_drama(d, (enum bed_trouble)t, at);
+        }
+    }
+}
+
 static void trouble_at_every_step(void **state)
 {
     (void)state;
@@ -808,15 +822,7 @@ static void trouble_at_every_step(void **state)
         unsigned n = bed_play(&run, BED_NOWHERE, BED_NO_TROUBLE);
         check_drama(d, BED_NO_TROUBLE, 0);
         for (unsigned at = 1; at < n; at++) {
-            for (unsigned t = 1; t < BED_N_TROUBLES; t++) {
-                stage(d, i % 2 == 0);
-                (void)bed_play(&run, at, (enum bed_trouble)t);
-                if (t == BED_SILENCE && at == 1) {
-                    bed_assert_failed(&run, MG_E_TIMEOUT, "30013");
-                } else {
-                    check_drama(d, (enum bed_trouble)t, at);
-                }
-            }
+            play_with_trouble(d, i % 2 == 0, at);
         }
     }
 }
@@ -829,7 +835,7 @@ static unsigned step_of_command(const struct drama *d)
     for (unsigned at = 1; at < n; at++) {
         stage(d, false);
         (void)bed_play(&run, at, BED_LOST_REQUEST);
-        if (meter.n_commands == 1 && run.log[run.n_log - 1].address == 7051 &&
+        if (run.n_log > 1 && run.log[run.n_log - 1].address == 7051 &&
             run.log[run.n_log - 2].address == 7051) {
             return at;
         }
@@ -943,6 +949,20 @@ static void an_output_that_is_gone_is_said(void **state)
     assert_int_equal(meter.n_commands, 1);
 }
 
+static void an_output_that_goes_away_is_no_record(void **state)
+{
+    (void)state;
+    static const uint16_t NUMBERS[] = {47612, 47732, 48188, 48124};
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++) {
+        bed_meter_init(&meter);
+        begin();
+        meter.dies_at = NUMBERS[i];
+        session(MG_SESSION_END);
+        bed_assert_failed(&run, MG_E_STATE,
+                          "the output went away while it was read: 47052 is 0");
+    }
+}
+
 static void a_damaged_state_is_refused(void **state)
 {
     (void)state;
@@ -1000,6 +1020,7 @@ int main(void)
                                setup),
         cmocka_unit_test_setup(an_error_after_a_lost_answer_is_named, setup),
         cmocka_unit_test_setup(an_output_that_is_gone_is_said, setup),
+        cmocka_unit_test_setup(an_output_that_goes_away_is_no_record, setup),
         cmocka_unit_test_setup(a_damaged_state_is_refused, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,8 +76,9 @@ static void put_text(struct bed_meter *m, unsigned number, const uint8_t *bytes,
 {
     for (size_t i = 0; i < len; i++) {
         uint16_t *r = reg(m, number + (unsigned)i / 2);
-        *r = i % 2 == 0 ? (uint16_t)(bytes[i] << 8 | 0xee)
-                        : (uint16_t)((*r & 0xff00) | bytes[i]);
+        unsigned content = i % 2 == 0 ? (unsigned)bytes[i] << 8 | 0xee
+                                      : (*r & 0xff00U) | bytes[i];
+        *r = (uint16_t)content;
     }
 }
 
@@ -266,6 +267,10 @@ static size_t read_pdu(struct bed_meter *m, const uint8_t *pdu, size_t len,
     assert_int_equal(len, 5);
     assert_true(n >= 1 && n <= 120);
     bool is_input = pdu[0] == 4;
+    if (!is_input && address + 40000 == m->dies_at) {
+        m->dies_at = 0;
+        bed_meter_power_cycle(m);
+    }
     if (is_input && address == 13 && m->has_no_version) {
         return except(ret, 4, 2);
     }

@@ -41,6 +41,7 @@ struct bed_meter {
     uint8_t refuses; /* exception for writes of `refused` */
     uint16_t refused;
     bool has_no_version;
+    uint16_t dies_at; /* power cycle when this register is read */
     uint32_t baud;
     /* What it saw. */
     char commands[64]; /* letters, in order */
