@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "crypto/deterministic_priv.h"
-#include "crypto/verify.h"
+#include "crypto/key_priv.h"
 
 #define OCTETS 32
 
@@ -144,8 +144,9 @@ int crypto__sign_deterministic(const uint8_t scalar[32], const void *data,
 {
     struct work w = {0};
     uint8_t digest[OCTETS];
-    mg_sha256(data, len, digest);
-    int rc = work_begin(&w) ? sign_digest(&w, scalar, digest, ret) : MG_E_NOMEM;
+    int rc = crypto__sha256(data, len, digest) && work_begin(&w)
+                 ? sign_digest(&w, scalar, digest, ret)
+                 : MG_E_NOMEM;
     work_end(&w);
     return rc;
 }

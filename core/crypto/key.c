@@ -80,6 +80,11 @@ int crypto__key_of(EVP_PKEY *pkey, struct mg_public_key **ret,
                           "point on %s",
                           mg_curve_name(curve));
     }
+    key->verifying = EVP_PKEY_CTX_new(pkey, NULL);
+    if (key->verifying == NULL || EVP_PKEY_verify_init(key->verifying) != 1) {
+        mg_public_key_destroy(key);
+        return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    }
     *ret = key;
     return MG_OK;
 }
@@ -88,6 +93,7 @@ void mg_public_key_destroy(struct mg_public_key *key)
 {
     if (key != NULL) {
         crypto__table_destroy(key->table);
+        EVP_PKEY_CTX_free(key->verifying);
         EVP_PKEY_free(key->pkey);
         free(key);
     }

@@ -11,11 +11,16 @@ struct crypto__table;
 struct mg_public_key {
     enum mg_curve curve;
     EVP_PKEY *pkey;              /* owned */
+    EVP_PKEY_CTX *verifying;     /* owned; only copied: threads share it */
     struct crypto__table *table; /* owned; NULL: not prepared */
     uint8_t raw[MG_KEY_RAW_MAX];
     uint8_t spki[MG_KEY_SPKI_MAX];
     size_t raw_len, spki_len;
 };
+
+/** A digest of all zeros must never be verified: anybody can sign it. So this
+ *  tells, which mg_sha256 cannot. @return false: out of memory */
+bool crypto__sha256(const void *data, size_t len, uint8_t ret[32]);
 
 /** @param pkey  an EC key, public or private; another reference is taken
  *  @return as mg_public_key_parse */

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "crypto/key_priv.h"
 #include "crypto/signer_priv.h"
 
 struct mg_signer {
@@ -68,7 +69,9 @@ int mg_signer_sign(struct mg_signer *s, const void *data, size_t len,
 {
     uint8_t digest[32], der[MG_SIGNATURE_MAX];
     size_t der_len;
-    mg_sha256(data, len, digest);
+    if (!crypto__sha256(data, len, digest)) {
+        return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    }
     int rc = s->ops->sign(s->ctx, digest, der, &der_len, err);
     if (rc != MG_OK) {
         return rc;
