@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify; without a name all of
+# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify, crypto; without a name all of
 # them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
@@ -43,15 +43,20 @@ bench_verify() {
     tests/bench/verify.py
 }
 
+bench_crypto() {
+    title "crypto: sign and verify against openssl speed, per core and on all"
+    "$build/tests/bench/bench_crypto"
+}
+
 case ${1:-all} in
 all)
-    for name in fleet rtu json sim store verify; do
+    for name in fleet rtu json sim store verify crypto; do
         "bench_$name"
     done
     ;;
-fleet | rtu | json | sim | store | verify) "bench_$1" ;;
+fleet | rtu | json | sim | store | verify | crypto) "bench_$1" ;;
 *)
-    echo "bench: there is no '$1'; fleet, rtu, json, sim, store, verify" >&2
+    echo "bench: there is no '$1'; fleet, rtu, json, sim, store, verify, crypto" >&2
     exit 2
     ;;
 esac
