@@ -27,10 +27,27 @@ struct verify_job {
     struct verify_value values[2];
 };
 
+/** The same texts, borrowed. */
+struct verify_found {
+    const char *source, *id, *transaction, *context, *record, *key, *problem;
+    size_t record_len;
+};
+
 void verify_job_free(struct verify_job *job);
 
 /** Where jobs go; takes over the job in any case. @return MG_OK to go on */
 typedef int verify_emit(void *ctx, struct verify_job *job);
+
+/** Text that grows, with a NUL behind it. All zero: empty. */
+struct verify_buffer {
+    char *text; /* owned */
+    size_t len, cap;
+};
+
+/** @return MG_OK; MG_E_NOSPC: longer than max; MG_E_NOMEM */
+int verify_buffer_append(struct verify_buffer *b, const char *bytes, size_t n,
+                         size_t max);
+void verify_buffer_free(struct verify_buffer *b);
 
 /* ---- Input ---- */
 
@@ -62,7 +79,7 @@ int verify_input_container(const char *text, size_t len, const char *source,
 
 /** One value as a job, also when it is no record. Trims, and undoes base64. */
 int verify_emit_value(const struct verify_sink *sink,
-                      const struct verify_value *borrowed);
+                      const struct verify_found *found);
 /** A value whose texts are the callee's from now on, in any case. */
 int verify_emit_owned(const struct verify_sink *sink,
                       struct verify_value *value);
@@ -70,7 +87,7 @@ int verify_emit_owned(const struct verify_sink *sink,
 void verify_value_settle(struct verify_value *value);
 /** A copy, settled. @return MG_OK or MG_E_NOMEM */
 int verify_value_copy(struct verify_value *ret,
-                      const struct verify_value *borrowed);
+                      const struct verify_found *found);
 void verify_value_free(struct verify_value *value);
 
 /* ---- Keys ---- */

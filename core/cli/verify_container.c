@@ -11,11 +11,6 @@ struct values {
     size_t n, cap;
 };
 
-static char *borrow(const char *text)
-{
-    return (char *)(uintptr_t)text; /* verify_value_copy only reads it */
-}
-
 static int grow(struct values *v)
 {
     if (v->n < v->cap) {
@@ -36,15 +31,13 @@ static int keep(void *ctx, const struct mg_safe_value *found)
     struct values *v = ctx;
     char source[4200];
     (void)snprintf(source, sizeof source, "%s:%u", v->source, found->line);
-    struct verify_value borrowed = {
-        .source = source,
-        .transaction = borrow(found->transaction),
-        .context = borrow(found->context),
-        .record = borrow(found->record),
-        .record_len = found->record_len,
-        .key = borrow(found->key),
-        .problem = borrow(found->problem),
-    };
+    const struct verify_found borrowed = {.source = source,
+                                          .transaction = found->transaction,
+                                          .context = found->context,
+                                          .record = found->record,
+                                          .record_len = found->record_len,
+                                          .key = found->key,
+                                          .problem = found->problem};
     int rc = grow(v);
     if (rc == MG_OK) {
         rc = verify_value_copy(&v->all[v->n], &borrowed);

@@ -59,7 +59,7 @@ static const char *meaning_of(const struct explain *e,
         return field->meaning;
     }
     bool is_vendor =
-        item->key_len > 0 && item->key[0] >= 'U' && item->key[0] <= 'Z';
+        item->key != NULL && item->key[0] >= 'U' && item->key[0] <= 'Z';
     return is_vendor || e->depth > 1 ? "of the vendor"
                                      : "not of the specification";
 }

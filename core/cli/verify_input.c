@@ -10,11 +10,6 @@
 #define READ_BYTES 65536
 #define PIECE_MAX  ((size_t)64 * 1024 * 1024) /* of a container, an array */
 
-struct text {
-    char *buf; /* owned */
-    size_t len, cap;
-};
-
 /* Where a record or a piece of JSON ends: braces outside of strings. */
 struct balance {
     unsigned depth, n_closed;
@@ -30,32 +25,19 @@ struct input {
     size_t at, len;
     bool is_over;
     size_t line; /* lines read so far */
-    struct text piece;
+    struct verify_buffer piece;
     size_t piece_line; /* where it begins */
     struct balance balance;
 };
 
 static int append(struct input *in, const char *bytes, size_t n)
 {
-    struct text *t = &in->piece;
-    if (n > PIECE_MAX - t->len) {
-        return mg_err_set(in->err, MG_E_NOSPC,
-                          "%s:%zu: more than %zu MiB in one piece", in->name,
-                          in->piece_line, PIECE_MAX >> 20);
+    int rc = verify_buffer_append(&in->piece, bytes, n, PIECE_MAX);
+    if (rc == MG_E_NOSPC) {
+        return mg_err_set(in->err, rc, "%s:%zu: more than %zu MiB in one piece",
+                          in->name, in->piece_line, PIECE_MAX >> 20);
     }
-    if (t->len + n + 1 > t->cap) {
-        size_t cap = 2 * (t->len + n + 1);
-        char *buf = realloc(t->buf, cap);
-        if (buf == NULL) {
-            return mg_err_set(in->err, MG_E_NOMEM, "out of memory");
-        }
-        t->buf = buf;
-        t->cap = cap;
-    }
-    memcpy(t->buf + t->len, bytes, n);
-    t->len += n;
-    t->buf[t->len] = '\0';
-    return MG_OK;
+    return rc == MG_OK ? rc : mg_err_set(in->err, rc, "out of memory");
 }
 
 /* More bytes into buf. At the end is_over is set. */
@@ -145,8 +127,8 @@ static size_t blanks(const char *text, size_t len)
 static int give(struct input *in, bool *ret_is_open)
 {
     char source[4200];
-    size_t skip = blanks(in->piece.buf, in->piece.len);
-    const char *text = in->piece.buf + skip;
+    size_t skip = blanks(in->piece.text, in->piece.len);
+    const char *text = in->piece.text + skip;
     size_t len = in->piece.len - skip;
     (void)snprintf(source, sizeof source, "%s:%zu", in->name, in->piece_line);
     bool is_json = len > 0 && strchr("{[\"", *text) != NULL;
@@ -166,32 +148,41 @@ static bool is_open(const struct input *in, bool is_record)
     return b->depth > 0 || (is_record && b->n_closed < 2);
 }
 
+/* What the piece begins with: '{' and '[' JSON, 'O' a record, or '?'. */
+static char kind_of(const struct input *in)
+{
+    const char *head = in->piece.text + blanks(in->piece.text, in->piece.len);
+    if (strncmp(head, "OCMF|", 5) == 0) {
+        return 'O';
+    }
+    if (*head == '{' || *head == '[') {
+        return *head;
+    }
+    return '?';
+}
+
 /* The line at `begin` goes on with the piece, or starts another one. */
 static int take_piece_line(struct input *in, size_t begin)
 {
-    const char *line = in->piece.buf + begin;
     size_t len = in->piece.len - begin;
-    size_t skip = blanks(line, len);
     if (begin == 0) {
-        if (skip == len) {
+        if (blanks(in->piece.text, len) == len) {
             in->piece.len = 0;
             return MG_OK;
         }
         in->piece_line = in->line;
     }
-    const char *head = in->piece.buf + blanks(in->piece.buf, in->piece.len);
-    bool is_record = strncmp(head, "OCMF|", 5) == 0;
-    bool goes_on = begin == 0 && *head == '{';
-    if (goes_on) { /* nearly always an object of one line */
-        goes_on = false;
+    char kind = kind_of(in);
+    if (begin == 0 && kind == '{') { /* nearly always an object of one line */
+        bool goes_on = false;
         int rc = give(in, &goes_on);
         if (rc != MG_OK || !goes_on) {
             return rc;
         }
     }
-    if (is_record || *head == '{' || *head == '[') {
-        follow(&in->balance, line, len);
-        if (is_open(in, is_record)) {
+    if (kind != '?') {
+        follow(&in->balance, in->piece.text + begin, len);
+        if (is_open(in, kind == 'O')) {
             return MG_OK;
         }
     }
@@ -202,7 +193,7 @@ static int take_piece_line(struct input *in, size_t begin)
  * lines before are given for what they are. */
 static int cut_piece(struct input *in, size_t *begin)
 {
-    const char *line = in->piece.buf + *begin;
+    const char *line = in->piece.text + *begin;
     size_t len = in->piece.len - *begin;
     if (*begin == 0 || !begins_with(line, len, "OCMF|")) {
         return MG_OK;
@@ -213,7 +204,7 @@ static int cut_piece(struct input *in, size_t *begin)
     }
     memcpy(next, line, len);
     in->piece.len = *begin;
-    in->piece.buf[*begin] = '\0';
+    in->piece.text[*begin] = '\0';
     int rc = give(in, NULL);
     *begin = 0;
     if (rc == MG_OK) {
@@ -254,7 +245,7 @@ static int read_container(struct input *in)
             return rc;
         }
     }
-    return verify_input_container(in->piece.buf, in->piece.len, in->name,
+    return verify_input_container(in->piece.text, in->piece.len, in->name,
                                   in->sink, in->err);
 }
 
@@ -277,32 +268,36 @@ static int read_all(struct input *in)
                                               : read_lines(in);
 }
 
+/* @return MG_OK; MG_E_NOMEM */
+static int input_init(struct input *in, const char *path)
+{
+    in->fd = STDIN_FILENO;
+    in->name = path;
+    in->buf = malloc(READ_BYTES);
+    if (in->buf == NULL) {
+        return mg_err_set(in->err, MG_E_NOMEM, "out of memory");
+    }
+    return MG_OK;
+}
+
 int verify_input_read(const char *path, const struct verify_sink *sink,
                       struct mg_err *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
-    struct input in = {.name = is_stdin ? "stdin" : path,
-                       .sink = sink,
-                       .err = err,
-                       .fd = STDIN_FILENO};
-    int rc = MG_OK;
-    in.buf = malloc(READ_BYTES);
-    if (in.buf == NULL) {
-        return mg_err_set(err, MG_E_NOMEM, "out of memory");
+    struct input in = {.sink = sink, .err = err};
+    int rc = input_init(&in, is_stdin ? "stdin" : path);
+    if (rc != MG_OK) {
+        goto out;
     }
     if (!is_stdin) {
         in.fd = open(path, O_RDONLY | O_CLOEXEC);
     }
-    if (in.fd < 0) {
-        rc = mg_err_errno(err, errno, "%s", path);
-        goto out;
-    }
-    rc = read_all(&in);
-out:
+    rc = in.fd < 0 ? mg_err_errno(err, errno, "%s", path) : read_all(&in);
     if (!is_stdin && in.fd >= 0) {
         (void)close(in.fd); /* nothing was written */
     }
-    free(in.piece.buf);
+out:
+    verify_buffer_free(&in.piece);
     free(in.buf);
     return rc;
 }

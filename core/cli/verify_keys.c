@@ -83,14 +83,14 @@ static int parse_wrapped(const char *text, enum mg_curve curve, struct entry *e,
                                err);
 }
 
-static void parse(struct entry *e, enum mg_curve curve)
+static void parse(struct entry *e, const char *whole, enum mg_curve curve)
 {
     struct mg_err err = {0};
     struct mg_err unused = {0};
-    const char *text = behind_prefix(e->text);
+    const char *text = behind_prefix(whole);
     if (mg_public_key_parse(text, strlen(text), curve, &e->key, &e->lenient,
                             &err) != MG_OK &&
-        parse_wrapped(e->text, curve, e, &unused) != MG_OK) {
+        parse_wrapped(whole, curve, e, &unused) != MG_OK) {
         e->key = NULL;
         e->lenient = 0;
         (void)snprintf(e->problem, sizeof e->problem, "%.90s", err.text);
@@ -140,7 +140,7 @@ const struct mg_public_key *verify_keys_find(struct verify_keys *keys,
         }
         e->curve = curve;
         keys->n++;
-        parse(e, curve);
+        parse(e, text, curve);
     }
     if (e->key != NULL && ++e->n_uses == N_PREPARE) {
         (void)mg_public_key_prepare(e->key); /* or it goes on without */
@@ -185,9 +185,9 @@ out:
 /* A raw key may be one of a curve that only the record names. */
 static bool is_key(const char *text, struct mg_err *err)
 {
-    struct entry e = {.text = (char *)(uintptr_t)text};
+    struct entry e = {0};
     for (int i = MG_N_CURVES; i >= 0 && e.key == NULL; i--) {
-        parse(&e, (enum mg_curve)i);
+        parse(&e, text, (enum mg_curve)i);
         if (i == MG_N_CURVES && e.key == NULL) {
             (void)mg_err_set(err, MG_E_PROTO, "%s", e.problem);
         }

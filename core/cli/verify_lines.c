@@ -205,9 +205,8 @@ static int search_wrapped(struct search *s)
 
 static int give_problem(struct search *s, const char *problem)
 {
-    struct verify_value v = {.source = (char *)(uintptr_t)s->source,
-                             .problem = (char *)(uintptr_t)problem};
-    return verify_emit_value(s->sink, &v);
+    const struct verify_found found = {.source = s->source, .problem = problem};
+    return verify_emit_value(s->sink, &found);
 }
 
 int verify_input_json(const char *text, size_t len, const char *source,
@@ -220,6 +219,7 @@ int verify_input_json(const char *text, size_t len, const char *source,
     s->source = source;
     s->sink = sink;
     s->n = s->n_given = 0;
+    memset(s->frames, 0, sizeof s->frames);
     s->wrapped = (struct span){0};
     s->is_cut = false;
     int rc = search(s, text, len);

@@ -105,16 +105,16 @@ static bool copy_record(struct verify_value *v, const char *text, size_t len)
 }
 
 int verify_value_copy(struct verify_value *ret,
-                      const struct verify_value *borrowed)
+                      const struct verify_found *found)
 {
     struct verify_value v = {0};
-    bool is_done = copy_text(&v.source, borrowed->source) &&
-                   copy_text(&v.id, borrowed->id) &&
-                   copy_text(&v.transaction, borrowed->transaction) &&
-                   copy_text(&v.context, borrowed->context) &&
-                   copy_text(&v.key, borrowed->key) &&
-                   copy_text(&v.problem, borrowed->problem) &&
-                   copy_record(&v, borrowed->record, borrowed->record_len);
+    bool is_done = copy_text(&v.source, found->source) &&
+                   copy_text(&v.id, found->id) &&
+                   copy_text(&v.transaction, found->transaction) &&
+                   copy_text(&v.context, found->context) &&
+                   copy_text(&v.key, found->key) &&
+                   copy_text(&v.problem, found->problem) &&
+                   copy_record(&v, found->record, found->record_len);
     if (!is_done) {
         verify_value_free(&v);
         return MG_E_NOMEM;
@@ -138,18 +138,17 @@ int verify_emit_owned(const struct verify_sink *sink,
 }
 
 int verify_emit_value(const struct verify_sink *sink,
-                      const struct verify_value *borrowed)
+                      const struct verify_found *found)
 {
     struct verify_value v;
-    int rc = verify_value_copy(&v, borrowed);
+    int rc = verify_value_copy(&v, found);
     return rc == MG_OK ? verify_emit_owned(sink, &v) : rc;
 }
 
 int verify_input_text(const char *text, size_t len, const char *source,
                       const struct verify_sink *sink)
 {
-    struct verify_value v = {.source = (char *)(uintptr_t)source,
-                             .record = (char *)(uintptr_t)text,
-                             .record_len = len};
-    return verify_emit_value(sink, &v);
+    const struct verify_found found = {
+        .source = source, .record = text, .record_len = len};
+    return verify_emit_value(sink, &found);
 }

@@ -18,6 +18,15 @@ void mg_pull_space(struct mg_pull *p)
     }
 }
 
+/* NUL at the end, which is no character of JSON. */
+static char peek(const struct mg_pull *p)
+{
+    if (p->at == p->end) {
+        return '\0';
+    }
+    return *p->at;
+}
+
 static bool fail(struct mg_pull *p, const char *wanted)
 {
     p->wanted = wanted;
@@ -65,7 +74,7 @@ static char simple_escape(char c)
 /* Behind the backslash. */
 static bool take_escape(struct mg_pull *p)
 {
-    char c = p->at < p->end ? *p->at : '\0';
+    char c = peek(p);
     if (c != 'u') {
         p->at += simple_escape(c) != '\0';
         return simple_escape(c) != '\0' || fail(p, "an escape");
@@ -176,7 +185,7 @@ static bool open_container(struct mg_pull *p, bool is_object)
 
 static bool take_scalar(struct mg_pull *p, struct mg_pull_item *item)
 {
-    switch (p->at < p->end ? *p->at : '\0') {
+    switch (peek(p)) {
     case 't':
         item->kind = MG_PULL_BOOL;
         return take_word(p, "true");
@@ -194,7 +203,7 @@ static bool take_scalar(struct mg_pull *p, struct mg_pull_item *item)
 
 static bool take_value(struct mg_pull *p, struct mg_pull_item *item)
 {
-    char c = p->at < p->end ? *p->at : '\0';
+    char c = peek(p);
     if (c == '{' || c == '[') {
         item->kind = c == '{' ? MG_PULL_OBJECT : MG_PULL_ARRAY;
         return open_container(p, c == '{');
@@ -299,7 +308,10 @@ int mg_pull_unescape(const char *text, size_t len, char *buf, size_t cap,
             buf[n++] = *text++;
             continue;
         }
-        char c = end - text > 1 ? simple_escape(text[1]) : '\0';
+        char c = '\0';
+        if (end - text > 1) {
+            c = simple_escape(text[1]);
+        }
         size_t n_bytes = 1;
         size_t used = 2;
         buf[n] = c;

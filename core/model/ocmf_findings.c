@@ -22,42 +22,45 @@ const char *mg_severity_text(enum mg_severity severity)
     return TEXTS[severity];
 }
 
-__attribute__((format(printf, 3, 0))) static void add(struct mg_findings *f,
-                                                      struct mg_finding what,
-                                                      const char *format,
-                                                      va_list args)
+/* @return where to write the text; NULL: full */
+static struct mg_finding *add(struct mg_findings *f, const char *id,
+                              enum mg_severity severity, int reading)
 {
     if (f->n == MG_FINDINGS_MAX) {
         f->is_cut = true;
-        return;
+        return NULL;
     }
-    (void)vsnprintf(what.text, sizeof what.text, format, args);
-    f->all[f->n++] = what;
+    struct mg_finding *finding = &f->all[f->n++];
+    finding->id = id;
+    finding->severity = severity;
+    finding->reading = reading;
+    return finding;
 }
 
 void mg_findings_add(struct mg_findings *f, const char *id,
                      enum mg_severity severity, int reading, const char *format,
                      ...)
 {
-    va_list args;
-    va_start(args, format);
-    add(f,
-        (struct mg_finding){.id = id, .severity = severity, .reading = reading},
-        format, args);
-    va_end(args);
+    struct mg_finding *finding = add(f, id, severity, reading);
+    if (finding != NULL) {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(finding->text, sizeof finding->text, format, args);
+        va_end(args);
+    }
 }
 
 void mg_findings_report(struct mg_findings *f, enum mg_check check, int reading,
                         const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    add(f,
-        (struct mg_finding){.id = KINDS[check].id,
-                            .severity = KINDS[check].severity,
-                            .reading = reading},
-        format, args);
-    va_end(args);
+    struct mg_finding *finding =
+        add(f, KINDS[check].id, KINDS[check].severity, reading);
+    if (finding != NULL) {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(finding->text, sizeof finding->text, format, args);
+        va_end(args);
+    }
 }
 
 void mg_findings_remove(struct mg_findings *f, enum mg_check check)

@@ -16,7 +16,10 @@ static bool take(struct scan *s, char c)
 
 static int hex_digit(const struct scan *s)
 {
-    char c = s->at < s->end ? *s->at : '\0';
+    if (s->at == s->end) {
+        return -1;
+    }
+    char c = *s->at;
     if (c >= '0' && c <= '9') {
         return c - '0';
     }

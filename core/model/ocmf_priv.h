@@ -40,8 +40,10 @@ static inline bool ocmf_is(struct mg_span span, const char *text)
 
 static inline bool ocmf_is_same(struct mg_span a, struct mg_span b)
 {
-    return a.len == b.len && (a.text == NULL) == (b.text == NULL) &&
-           (a.len == 0 || memcmp(a.text, b.text, a.len) == 0);
+    if (a.text == NULL || b.text == NULL) {
+        return a.text == b.text;
+    }
+    return a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
 }
 
 /** Put the value of a known member where it belongs in *to.

@@ -59,7 +59,10 @@ static enum mg_ocmf_unit unit_of(struct mg_span ru)
 
 static char letter(struct mg_span span)
 {
-    return span.len == 1 ? span.text[0] : '?';
+    if (span.text == NULL || span.len != 1) {
+        return '?';
+    }
+    return span.text[0];
 }
 
 static bool has_letter(struct mg_span span, char c)
@@ -78,21 +81,28 @@ static void put_tx(struct mg_ocmf_reading *r, struct mg_span tx)
     }
 }
 
+static void put_span(struct mg_span *to, struct mg_span written)
+{
+    if (written.text != NULL) {
+        *to = written;
+    }
+}
+
 static void put_written(struct mg_ocmf_reading *r, const struct written *w)
 {
-    const struct mg_span *from[] = {&w->ri, &w->ru, &w->rt, &w->ef};
-    struct mg_span *to[] = {&r->ri, &r->ru, &r->rt, &r->ef};
-    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-        if (from[i]->text != NULL) {
-            *to[i] = *from[i];
-        }
-    }
+    put_span(&r->ri, w->ri);
+    put_span(&r->ru, w->ru);
+    put_span(&r->rt, w->rt);
+    put_span(&r->ef, w->ef);
     if (w->tm.text != NULL) {
         ocmf_time_parse(w->tm, r);
     }
     put_tx(r, w->tx);
     if (w->st.text != NULL) {
-        r->status = w->st.len == 0 ? '\0' : letter(w->st);
+        r->status = '\0';
+    }
+    if (w->st.len > 0) {
+        r->status = letter(w->st);
     }
     if (w->rv.text.text != NULL) {
         r->rv = w->rv;

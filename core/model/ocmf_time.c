@@ -59,12 +59,16 @@ void ocmf_time_parse(struct mg_span text, struct mg_ocmf_reading *r)
     unsigned ms = take_digits(&s, 3);
     int offset_min = take_offset_min(&s);
     need(&s, ' ');
-    char clock = s.at < s.end ? *s.at++ : '\0';
+    char clock = '\0';
+    if (s.at < s.end) {
+        clock = *s.at++;
+    }
     r->has_time = !s.failed && s.at == s.end && mg_civil_exists(&c) &&
                   clock != '\0' && strchr("UISR", clock) != NULL;
     r->clock = '\0';
     if (r->has_time) {
-        r->utc_ms = (mg_civil_unix_s(&c) - offset_min * 60) * 1000 + ms;
+        r->utc_ms =
+            (mg_civil_unix_s(&c) - (int64_t)offset_min * 60) * 1000 + ms;
         r->offset_min = (int16_t)offset_min;
         r->clock = clock;
     }
