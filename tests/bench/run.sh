@@ -1,6 +1,6 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, json, sim, store, verify, crypto; without a name all of
-# them.
+# ./mg bench [NAME]: fleet, rtu, signing, json, sim, store, verify, crypto; without
+# a name all of them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -21,6 +21,11 @@ bench_fleet() {
 bench_rtu() {
     title "rtu: line utilisation against the theoretical cycle, on ptys"
     "$build/tests/bench/bench_rtu" --seconds "${SECONDS_EACH:-5}"
+}
+
+bench_signing() {
+    title "signing: a full line of 64 meters while two of them sign"
+    tests/bench/signing.py --seconds "${SECONDS_EACH:-20}"
 }
 
 bench_json() {
@@ -50,13 +55,14 @@ bench_crypto() {
 
 case ${1:-all} in
 all)
-    for name in fleet rtu json sim store verify crypto; do
+    for name in fleet rtu signing json sim store verify crypto; do
         "bench_$name"
     done
     ;;
-fleet | rtu | json | sim | store | verify | crypto) "bench_$1" ;;
+fleet | rtu | signing | json | sim | store | verify | crypto) "bench_$1" ;;
 *)
-    echo "bench: there is no '$1'; fleet, rtu, json, sim, store, verify, crypto" >&2
+    echo "bench: there is no '$1'; fleet, rtu, signing, json, sim, store, verify," \
+        "crypto" >&2
     exit 2
     ;;
 esac
