@@ -1,5 +1,6 @@
-/* The durable store: outbox, counters, meter state. SQLite in WAL mode with
- * synchronous=FULL; one thread owns the only writing connection.
+/* The durable store: outbox, counters, meter state, signed datasets (which
+ * dataset.h hands over and reads). SQLite in WAL mode with synchronous=FULL; one
+ * thread owns the only writing connection.
  *
  * The loop hands rows over and goes on; the store thread commits what has come
  * together (a group commit), then tells both sides. A row stays until the
