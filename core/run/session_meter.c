@@ -541,8 +541,8 @@ void mg_session_op_done(struct task *t, int code, const char *reason)
     }
     s->has_op = false;
     s->op_end_ns = mg_clock_now_ns(gateway_of(s)->clock);
-    if (code == MG_E_CANCELED) {
-        return; /* the gateway stops */
+    if (gateway_of(s)->is_stopped) {
+        return; /* looked after at the next start */
     }
     note_values(s, t);
     if (code == MG_OK && s->payload_len > 0 && s->signature_len > 0) {
