@@ -10,8 +10,9 @@ commands are repeated. Whatever happens, from the store and from MQTT:
 - each session ends with exactly one record, verified with openssl; none is lost
   and none doubled,
 - pagination is continuous per meter and key; what is missing was signed and then
-  lost by the meter with its supply (manual 5.5.10), never by the gateway; that of
-  the station never has a gap,
+  lost by the meter with its supply (manual 5.5.10), never by the gateway: in every
+  other depot meters keep their supply, and nothing may be missing; that of the
+  station never has a gap,
 - what the meter counts in its table at 47000 is what the store holds,
 - a session is not billable when the meter was reset during it, and only then,
   unless it was canceled or bore an exception; a reset shows in the record as EF
@@ -25,6 +26,7 @@ Prints the seed and a summary; exit 1 when something did not hold.
 """
 import argparse
 import collections
+import datetime
 import json
 import os
 import queue
@@ -50,6 +52,7 @@ from depot import Broker, Program, wait_for
 # Faults keep a round from going on for a while, never for good.
 ROUND_LIMIT_S = 240
 REPLY_LIMIT_S = 8
+CLOCK_ERROR_S = 3
 SECRET = "Zz9SECRET"
 ROOT = "mg/v1/depot-1/"
 
@@ -213,7 +216,10 @@ class Round:
     def ask(self, verb, **members):
         members.setdefault("transaction", self.transaction)
         members = {k: v for k, v in members.items() if v is not None}
-        answer = self.depot.watcher.ask(self.meter["id"], verb, members)
+        if verb in ("session-begin", "session-end", "session-cancel"):
+            self.depot.hit_soon(self)
+        answer = self.depot.watcher.ask(self.meter["id"], verb, members,
+                                        self.rng.uniform(2, REPLY_LIMIT_S))
         self.history.append((round(time.monotonic() - self.depot.begin_s, 2),
                              verb, answer and (answer["ok"] or
                                                answer.get("reason"))))
@@ -237,6 +243,7 @@ class Round:
         self.secret = f"{SECRET}{self.rng.getrandbits(40):010x}"
         with self.lock:
             self.running = MAYBE
+        self.begin_s = time.time()
         self.until_ok(
             "session-begin", assigned=True, identification=self.secret,
             identification_type=self.rng.choice(("ISO14443", "EMAID")),
@@ -272,6 +279,7 @@ class Round:
             answer = self.until_ok("session-end", reason=self.reason)
         with self.lock:
             self.running = NOT_RUNNING
+        self.end_s = time.time()
         self.answer = answer
         if self.rng.random() < 0.3:
             again = self.until_ok("session-end")
@@ -291,8 +299,9 @@ class Round:
 
 
 class Depot:
-    def __init__(self, seed, directory, n_signing, n_station):
+    def __init__(self, seed, directory, n_signing, n_station, has_supply=False):
         self.seed = seed
+        self.has_supply = has_supply  # no meter is ever without
         self.directory = directory
         self.rng = random.Random(f"{seed}/depot")
         self.pace_s = 1.2
@@ -312,6 +321,8 @@ class Depot:
             "depot.yaml", head + self.plan.text(self.simulator.where))
         self.watcher = Watcher(self.broker.port)
         self.logs = []
+        self.is_injecting = False
+        self.kill_wanted = threading.Event()
         self.gateway = None
         self.start_gateway()
 
@@ -347,9 +358,9 @@ class Depot:
         self.start_gateway()
         self.counts["kills"] += 1
 
-    def power(self):
-        meter = self.rng.choice(self.plan.meters)
-        r = self.round_of(meter)
+    def power(self, r=None):
+        r = r or self.rng.choice(self.wave)
+        meter = r.meter
         with r.lock:
             self.lost_supply[meter["id"]] += 1
             self.simulator.order(f"power {meter['id']} "
@@ -358,9 +369,8 @@ class Depot:
         self.counts["power losses"] += 1
 
     def reset(self):
-        meters = [m for m in self.plan.meters if m["is_signing"]]
-        meter = self.rng.choice(meters)
-        r = self.round_of(meter)
+        r = self.rng.choice([r for r in self.wave if r.meter["is_signing"]])
+        meter = r.meter
         with r.lock:
             self.lost_supply[meter["id"]] += 1
             self.simulator.order(f"reset {meter['id']}")
@@ -379,16 +389,30 @@ class Depot:
         self.simulator.process.send_signal(signal.SIGCONT)
         self.counts["lost links"] += 1
 
-    def round_of(self, meter):
-        return next(r for r in self.wave if r.meter is meter)
+    def hit_soon(self, r):
+        """Sometimes in the middle of what a session's command leads to."""
+        if not self.is_injecting:
+            return
+        kind = r.rng.random()
+        after_s = r.rng.random() * 0.8
+        if kind < 0.06:
+            threading.Timer(after_s, self.kill_wanted.set).start()
+        elif kind < 0.13 and not self.has_supply:
+            threading.Timer(after_s, self.power, (r,)).start()
 
     def inject(self, threads):
         """Until the sessions are over, or this wave has had enough."""
         kinds = (self.kill, self.power, self.reset, self.noise, self.lose_link)
         end_s = time.monotonic() + 14
         while time.monotonic() < end_s and any(t.is_alive() for t in threads):
-            time.sleep(self.rng.expovariate(1.6))
-            self.rng.choices(kinds, (2.5, 3, 1.6, 1.5, 1))[0]()
+            if self.kill_wanted.wait(self.rng.expovariate(1.6)):
+                self.kill_wanted.clear()
+                self.kill()
+            else:
+                weights = (4, 0, 0, 2, 1) if self.has_supply else \
+                    (2, 3, 1.6, 1.5, 1)
+                self.rng.choices(kinds, weights)[0]()
+        self.is_injecting = False
 
     # ---- Waves ----
 
@@ -396,6 +420,7 @@ class Depot:
         self.wave = [Round(self, m, number) for m in self.plan.meters]
         self.rounds += self.wave
         threads = [threading.Thread(target=r.run) for r in self.wave]
+        self.is_injecting = not is_quiet
         for t in threads:
             t.start()
         if not is_quiet:
@@ -466,6 +491,7 @@ class Depot:
                     f"{name}: another user's record")
         self.check_answer(name, r, row, record)
         self.check_letters(name, r, record)
+        self.check_times(name, r, record)
         self.check_bill(name, r, row, record)
 
     def did_not_begin(self, row):
@@ -501,6 +527,17 @@ class Depot:
                         f"{name}: {verb} was done, TX {record.letters}")
         energies = [record.wh(i) for i in range(len(record.readings))]
         self.expect(energies == sorted(energies), f"{name}: RV {energies}")
+
+    def check_times(self, name, r, record):
+        """The meter's clock was set before, and after each loss of it."""
+        for at in (0, -1):
+            text = record.readings[at]["TM"]
+            moment = datetime.datetime.strptime(text[:-2],
+                                                "%Y-%m-%dT%H:%M:%S,%f%z")
+            self.expect(r.begin_s - CLOCK_ERROR_S < moment.timestamp() <
+                        r.end_s + CLOCK_ERROR_S,
+                        f"{name}: TM {text}, but it went from {r.begin_s} to "
+                        f"{r.end_s}, EF {record.flags!r}")
 
     def check_bill(self, name, r, row, record):
         is_billable = bool(row["is_billable"])
@@ -651,7 +688,8 @@ def run_depot(args):
     directory = tempfile.mkdtemp(prefix="metergate-faults-")
     per_wave = min(args.rounds, args.meters)
     n_station = per_wave // 4
-    depot = Depot(args.seed, directory, per_wave - n_station, n_station)
+    depot = Depot(args.seed, directory, per_wave - n_station, n_station,
+                  args.seed % 2 == 1)
     try:
         done = 0
         while done < args.rounds and not depot.failures:
