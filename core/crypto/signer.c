@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "crypto/key_priv.h"
 #include "crypto/signer_priv.h"
@@ -76,14 +77,18 @@ int mg_signer_sign(struct mg_signer *s, const void *data, size_t len,
     if (rc != MG_OK) {
         return rc;
     }
+    uint8_t strict[MG_SIGNATURE_MAX];
+    size_t strict_len;
     unsigned lenient;
     if (mg_signature_normalise(der, der_len, mg_public_key_curve(s->key),
-                               ret_der, ret_len, &lenient) != MG_OK ||
-        mg_verify(s->key, data, len, ret_der, *ret_len) != MG_OK) {
+                               strict, &strict_len, &lenient) != MG_OK ||
+        mg_verify(s->key, data, len, strict, strict_len) != MG_OK) {
         return mg_err_set(err, MG_E_MISMATCH,
                           "the signature just made does not verify: the "
                           "private key does not belong to the public key");
     }
+    memcpy(ret_der, strict, strict_len);
+    *ret_len = strict_len;
     return MG_OK;
 }
 
