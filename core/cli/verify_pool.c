@@ -180,9 +180,11 @@ static void submit(struct verify_pool *p)
 static int take_job(void *ctx, struct verify_job *job)
 {
     struct verify_pool *p = ctx;
+    int rc = MG_OK;
     if (p->filling == NULL) {
         (void)pthread_mutex_lock(&p->mutex);
         p->filling = wait_empty(p);
+        rc = p->has_no_memory ? MG_E_NOMEM : MG_OK;
         (void)pthread_mutex_unlock(&p->mutex);
     }
     p->filling->jobs[p->filling->n++] = job;
@@ -190,7 +192,7 @@ static int take_job(void *ctx, struct verify_job *job)
     if (p->filling->n == BATCH_JOBS) {
         submit(p);
     }
-    return p->has_no_memory ? MG_E_NOMEM : MG_OK;
+    return rc;
 }
 
 /* Nothing to read for now: what is there goes out. The very first job waits for

@@ -157,6 +157,28 @@ static void limits(void **state)
     }
 }
 
+/* A good signature plus n in r or s is none; n - s is one. */
+static void beyond_the_order(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t digest[32] = {1, 2, 3};
+    ECDSA_SIG *sig = ECDSA_do_sign(digest, sizeof digest, rig->key);
+    BIGNUM *e = BN_bin2bn(digest, sizeof digest, NULL);
+    const BIGNUM *r = ECDSA_SIG_get0_r(sig);
+    const BIGNUM *s = ECDSA_SIG_get0_s(sig);
+    BIGNUM *x = BN_new();
+    assert_true(is_good_pair(rig, r, s, e));
+    assert_true(BN_add(x, s, rig->n));
+    assert_false(is_good_pair(rig, r, x, e));
+    assert_true(BN_add(x, r, rig->n));
+    assert_false(is_good_pair(rig, x, s, e));
+    assert_true(BN_sub(x, rig->n, s));
+    assert_true(is_good_pair(rig, r, x, e));
+    BN_free(x);
+    BN_free(e);
+    ECDSA_SIG_free(sig);
+}
+
 /* u1 * G and u2 * Q are the same point: e = r * d. With u1 = k the sum is
  * 2k * G, so that r is its x and s is e / k. */
 static void the_same_point_twice(void **state)
@@ -198,6 +220,46 @@ static void points_that_cancel_out(void **state)
     BN_free(e);
 }
 
+/* A point whose x is not below the order, the rarest of cases: r is x - n. The
+ * key is made for it: Q = (R - u1 * G) / u2, s = r / u2, e = u1 * s. */
+static void an_x_beyond_the_order(void **state)
+{
+    struct rig *rig = *state;
+    const EC_GROUP *g = rig->group;
+    struct rig other = *rig;
+    BIGNUM *x = BN_dup(rig->n), *r = BN_new(), *s = BN_new(), *e = BN_new();
+    BIGNUM *u = BN_new();
+    EC_POINT *sum = EC_POINT_new(g), *q = EC_POINT_new(g);
+    assert_true(BN_set_word(r, 0));
+    do {
+        assert_true(BN_add_word(x, 1) && BN_add_word(r, 1));
+    } while (EC_POINT_set_compressed_coordinates(g, sum, x, 0, rig->ctx) != 1);
+    assert_true(BN_set_word(u, 1000003)); /* u1 */
+    assert_true(EC_POINT_mul(g, q, u, NULL, NULL, rig->ctx));
+    assert_true(EC_POINT_invert(g, q, rig->ctx));
+    assert_true(EC_POINT_add(g, q, sum, q, rig->ctx));
+    assert_true(BN_set_word(e, 2000003)); /* u2 */
+    assert_non_null(BN_mod_inverse(s, e, rig->n, rig->ctx));
+    assert_true(EC_POINT_mul(g, q, NULL, q, s, rig->ctx));
+    assert_true(BN_mod_mul(s, s, r, rig->n, rig->ctx));
+    assert_true(BN_mod_mul(e, u, s, rig->n, rig->ctx));
+    other.key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    assert_true(EC_KEY_set_public_key(other.key, q));
+    other.prepared = public_of(other.key);
+    assert_int_equal(mg_public_key_prepare(other.prepared), MG_OK);
+    assert_true(is_good_pair(&other, r, s, e));
+    assert_false(is_good_pair(&other, x, s, e));
+    mg_public_key_destroy(other.prepared);
+    EC_KEY_free(other.key);
+    EC_POINT_free(q);
+    EC_POINT_free(sum);
+    BN_free(u);
+    BN_free(e);
+    BN_free(s);
+    BN_free(r);
+    BN_free(x);
+}
+
 static void other_curves_have_no_table(void **state)
 {
     (void)state;
@@ -223,8 +285,10 @@ int main(void)
         cmocka_unit_test(signatures),
         cmocka_unit_test(trailing_bytes),
         cmocka_unit_test(limits),
+        cmocka_unit_test(beyond_the_order),
         cmocka_unit_test(the_same_point_twice),
         cmocka_unit_test(points_that_cancel_out),
+        cmocka_unit_test(an_x_beyond_the_order),
         cmocka_unit_test(other_curves_have_no_table),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -284,6 +284,8 @@ static void losses(void **state)
         {"\"RT\":\"AC\",\"CL\":0.05", 0, "\"RT\":\"DC\",\"CL\":2.0", ""},
         {"23000", 0, "0", "loss-high"},
         {"\"LR\":23000,\"LU\":\"uOhm\"", 0, "\"LR\":23,\"LU\":\"mOhm\"", ""},
+        {"\"LR\":23000,\"LU\":\"uOhm\"", 0, "\"LR\":1,\"LU\":\"mOhm\"",
+         "loss-high"},
         {"\"LR\":23000", 0, "\"LR\":\"?\"", "cable-form"},
         {"\"uOhm\"", 0, "\"Ohm\"", "cable-form"},
         {"\"LC\":{\"LR\":23000,\"LU\":\"uOhm\"},", 0, "", "loss-cable"},
@@ -303,6 +305,31 @@ static void a_loss_of_a_power_register(void **state)
     mg_ocmf_check(&ocmf, &f);
     ids_of(&f, ids, sizeof ids);
     assert_string_equal(ids, "register-form no-end loss-register");
+}
+
+static void usable_readings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        bool is_usable;
+    } rows[] = {
+        {"x", "x", true},
+        {"\"TX\":\"B\"", "\"TX\":\"X\"", false},
+        {"\"TX\":\"B\"", "\"TX\":\"T\"", true},
+        {"\"ST\":\"G\"", "\"ST\":\"O\"", false},
+        {"\"EF\":\"\"", "\"EF\":\"Et\"", false},
+        {"\"EF\":\"\"", "\"EF\":\"t\"", true},
+        {"\"kWh\"", "\"Wh\"", true},
+        {"\"kWh\"", "\"sec\"", false},
+        {"10.00", "\"?\"", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        change(rows[i].from, 0, rows[i].to, buffer, sizeof buffer);
+        parse(buffer, &ocmf);
+        assert_int_equal(mg_ocmf_is_usable(&ocmf.readings[0]),
+                         rows[i].is_usable);
+    }
 }
 
 static void billable(void **state)
@@ -526,6 +553,7 @@ int main(void)
         cmocka_unit_test(registers_are_apart),
         cmocka_unit_test(losses),
         cmocka_unit_test(a_loss_of_a_power_register),
+        cmocka_unit_test(usable_readings),
         cmocka_unit_test(billable),
         cmocka_unit_test(pairs),
         cmocka_unit_test(a_pair_without_begin),

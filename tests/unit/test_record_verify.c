@@ -281,6 +281,8 @@ static void dresses(void **state)
          MG_LENIENT_SIG_ENCODING | MG_LENIENT_KEY_RAW},
         {"\"SA\":\"ECDSA-secp384r1-SHA256\",\"SD\":\"" DER "\"", KEY,
          "valid-lenient", MG_LENIENT_KEY_CURVE},
+        {"\"SA\":\"ECDSA-secp384r1-SHA256\",\"SD\":\"" R S "\"", KEY,
+         "valid-lenient", MG_LENIENT_KEY_CURVE | MG_LENIENT_SIG_RAW},
         {"\"SD\":\"" DER "00\"", KEY, "invalid", 0},
         {"\"SD\":\"" DER "0\"", KEY, "invalid", 0},
         {"\"SD\":\"30450220" R "0220" S "00\"", KEY, "invalid", 0},
