@@ -29,10 +29,10 @@ enum setting {
     SET_TIME,
     SET_CLOCK_STATE,
     SET_CLOCK_TIMEOUT,
-    N_RESTORED, /* that is all after a power loss: the rest was kept */
-    SET_FORMAT = N_RESTORED,
-    SET_ENDING,
-    SET_LCD_ROW2,
+    SET_FORMAT,
+    SET_ENDING, /* as at the begin: whether the meter keeps it is not said */
+    N_RESTORED, /* that is all after a power loss */
+    SET_LCD_ROW2 = N_RESTORED,
     SET_LCD_TEXT,
     SET_LCD_LABEL,
     N_SETTINGS

@@ -348,7 +348,7 @@ static void fiscal_readings_in_any_state(void **state)
     assert_string_equal(meter.commands, "fBf");
 }
 
-/* 5.5.17 and 5.5.18: time and dataset again, but not what was kept. */
+/* 5.5.17 and 5.5.18: time and dataset again, and what shapes the record. */
 static void power_loss_and_reset_are_restored(void **state)
 {
     (void)state;
@@ -364,9 +364,11 @@ static void power_loss_and_reset_are_restored(void **state)
         assert_int_equal(run.log[2].address, 7054);
         assert_write(3, 47071, 1, 2);
         assert_write(4, 47072, 1, 1440);
-        assert_write(5, 47100, 68, '{' << 8 | '"');
-        assert_write(6, 47056, 1, 136);
-        assert_int_equal(run.n_log, 7);
+        assert_write(5, 47059, 1, 0);
+        assert_write(6, 47076, 1, 1);
+        assert_write(7, 47100, 68, '{' << 8 | '"');
+        assert_write(8, 47056, 1, 136);
+        assert_int_equal(run.n_log, 9);
         assert_int_equal(value_of(MG_CH(SESSION_STATE, TOTAL)), status);
         assert_string_equal(meter.commands, "B");
     }
@@ -383,8 +385,8 @@ static void the_end_restores_first(void **state)
         session(MG_SESSION_END);
         bed_assert_done(&run);
         bed_assert_record(&run);
-        assert_int_equal(run.n_log, 8);
-        assert_write(7, 47051, 1, 'r' << 8);
+        assert_int_equal(run.n_log, 10);
+        assert_write(9, 47051, 1, 'r' << 8);
         assert_int_equal(*reg(47056), 136);
         assert_int_equal(value_of(MG_CH(SESSION_STATE, TOTAL)), 0);
     }
