@@ -6,25 +6,13 @@
 #include "crypto/key.h"
 #include "run/session.h"
 
-static const char *const verbs[] = {
-    [MG_VERB_BEGIN] = "session-begin",
-    [MG_VERB_INTERMEDIATE] = "session-intermediate",
-    [MG_VERB_TARIFF] = "session-tariff",
-    [MG_VERB_SUSPEND] = "session-suspend",
-    [MG_VERB_RESUME] = "session-resume",
-    [MG_VERB_FISCAL] = "session-fiscal",
-    [MG_VERB_HOLD] = "session-hold",
-    [MG_VERB_EXCEPTION] = "session-exception",
-    [MG_VERB_END] = "session-end",
-    [MG_VERB_CANCEL] = "session-cancel",
-    [MG_VERB_LAST] = "session-last",
-    [MG_VERB_RECOVER] = "session-recover",
-    [MG_N_SESSION_VERBS] = MG_ALLOW_SESSION,
-};
-
+/* The verbs, and the word for all of them. */
 const char *mg_load_session_verb(size_t i)
 {
-    return i < sizeof verbs / sizeof verbs[0] ? verbs[i] : NULL;
+    if (i < MG_N_SESSION_VERBS) {
+        return mg_session_verb_text((enum mg_session_verb)i);
+    }
+    return i == MG_N_SESSION_VERBS ? MG_ALLOW_SESSION : NULL;
 }
 
 bool mg_load_is_session_verb(const char *verb)

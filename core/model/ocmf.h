@@ -44,7 +44,7 @@ struct mg_ocmf_reading {
     enum mg_ocmf_unit unit;
     struct mg_ocmf_number rv, cl;
     bool is_energy_bad, is_time_bad; /* EF has E, t */
-    bool is_carried; /* some members come from the reading before */
+    bool is_carried;       /* some members come from the reading before */
     bool is_ri_tx_carried; /* RI or TX does */
 };
 
@@ -95,6 +95,10 @@ size_t mg_ocmf_text(struct mg_span span, char *buf, size_t cap);
 int mg_ocmf_difference(const struct mg_ocmf_number *a,
                        const struct mg_ocmf_number *b, int64_t *ret_mantissa,
                        uint8_t *ret_decimals);
+
+/** Values of IL, IF and IT; NULL at the end (OCMF 1.4, tables 11 to 17). */
+extern const char *const MG_OCMF_LEVELS[], *const MG_OCMF_FLAGS[],
+                                               *const MG_OCMF_TYPES[];
 
 /* ---- Checks beyond the signature ---- */
 

@@ -2,17 +2,17 @@
 #include "model/ocmf_check.h"
 #include "model/ocmf_checks_priv.h"
 
-static const char *const LEVELS[] = {
+const char *const MG_OCMF_LEVELS[] = {
     "NONE",     "HEARSAY", "TRUSTED",  "VERIFIED", "CERTIFIED", "SECURE",
     "MISMATCH", "INVALID", "OUTDATED", "UNKNOWN",  NULL};
-static const char *const FLAGS[] = {
+const char *const MG_OCMF_FLAGS[] = {
     "RFID_NONE",     "RFID_PLAIN",     "RFID_RELATED",
     "RFID_PSK",      "OCPP_NONE",      "OCPP_RS",
     "OCPP_AUTH",     "OCPP_RS_TLS",    "OCPP_AUTH_TLS",
     "OCPP_CACHE",    "OCPP_WHITELIST", "OCPP_CERTIFIED",
     "ISO15118_NONE", "ISO15118_PNC",   "PLMN_NONE",
     "PLMN_RING",     "PLMN_SMS",       NULL};
-static const char *const TYPES[] = {
+const char *const MG_OCMF_TYPES[] = {
     "NONE",    "DENIED",       "UNDEFINED", "ISO14443", "ISO15693",
     "EMAID",   "EVCCID",       "EVCOID",    "ISO7812",  "CARD_TXN_NR",
     "CENTRAL", "CENTRAL_1",    "CENTRAL_2", "LOCAL",    "LOCAL_1",
@@ -116,11 +116,11 @@ static void check_user(const struct mg_ocmf *o, struct mg_findings *f)
 {
     static const char *const ERRORS[] = {"MISMATCH", "INVALID", "OUTDATED",
                                          "UNKNOWN", NULL};
-    check_value("IL", o->il, LEVELS, f);
-    check_value("IT", o->it, TYPES, f);
+    check_value("IL", o->il, MG_OCMF_LEVELS, f);
+    check_value("IT", o->it, MG_OCMF_TYPES, f);
     check_value("CT", o->ct, POINTS, f);
     for (size_t i = 0; i < o->n_flags; i++) {
-        check_value("IF", o->flags[i], FLAGS, f);
+        check_value("IF", o->flags[i], MG_OCMF_FLAGS, f);
     }
     if (o->has_if && !o->is_if_array) {
         mg_findings_report(f, MG_CHECK_FLAGS_FORM, -1, "IF is no array");

@@ -68,6 +68,9 @@ void mg_gateway_session(struct mg_gateway *gateway, size_t meter,
                         const struct mg_session_request *request,
                         mg_session_done done, void *ctx);
 
+/** "session-begin", ... */
+const char *mg_session_verb_text(enum mg_session_verb verb);
+
 /** A second observer, for a bridge; borrowed until the gateway is destroyed. */
 void mg_gateway_listen(struct mg_gateway *gateway,
                        const struct mg_gateway_observer *observer, void *ctx);

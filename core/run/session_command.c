@@ -172,14 +172,6 @@ static int parse(const struct mg_command *c, struct mg_session_request *r,
 
 /* ---- The answer ---- */
 
-static void put_energy(struct mg_json *j, const char *key, int64_t mwh)
-{
-    if (mwh != INT64_MIN) {
-        mg_json_key(j, key);
-        mg_json_decimal(j, mwh, 3, 1);
-    }
-}
-
 static void put_dataset(struct mg_json *j, const struct mg_dataset *d)
 {
     if (d->state != MG_DATASET_DONE) {
@@ -190,10 +182,10 @@ static void put_dataset(struct mg_json *j, const struct mg_dataset *d)
                    (unsigned long long)d->pagination);
     mg_json_member_str(j, "kind", mg_dataset_kind_text(d->kind));
     mg_json_member_str(j, "pagination", pg);
-    put_energy(j, "begin_wh", d->begin_mwh);
-    put_energy(j, "end_wh", d->end_mwh);
+    mg_session_put_energy(j, "begin_wh", d->begin_mwh);
+    mg_session_put_energy(j, "end_wh", d->end_mwh);
     if (d->begin_mwh != INT64_MIN && d->end_mwh != INT64_MIN) {
-        put_energy(j, "energy_wh", d->end_mwh - d->begin_mwh);
+        mg_session_put_energy(j, "energy_wh", d->end_mwh - d->begin_mwh);
     }
     mg_json_member_str(j, "verification", d->verdict);
     mg_json_member_bool(j, "billable", d->is_billable);
@@ -215,8 +207,8 @@ static void put_result(struct mg_json *j, const struct mg_session_result *r)
     if (r->dataset != NULL) {
         put_dataset(j, r->dataset);
     } else {
-        put_energy(j, "begin_wh", r->begin_mwh);
-        put_energy(j, "now_wh", r->now_mwh);
+        mg_session_put_energy(j, "begin_wh", r->begin_mwh);
+        mg_session_put_energy(j, "now_wh", r->now_mwh);
     }
 }
 

@@ -96,7 +96,6 @@ struct session {
 
 /* session.c */
 struct session *mg_session_of(struct meter *meter); /* or NULL: cannot */
-const char *mg_session_verb_text(enum mg_session_verb verb);
 void mg_session_answer(struct session *s, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void mg_session_go_on(struct session *s);
@@ -143,6 +142,9 @@ struct mg_dataset *mg_session_find_dataset(struct session *s,
 int mg_session_open_dataset(struct session *s);
 /** The key that will sign; one that differs from before raises an event. */
 void mg_session_learn_key(struct session *s, const struct mg_public_key *key);
+
+/** A member in Wh; INT64_MIN: none. */
+void mg_session_put_energy(struct mg_json *j, const char *key, int64_t mwh);
 
 /* session_memory.c */
 void mg_session_load(struct meter *meter);

@@ -256,7 +256,7 @@ static const char *context_of(const struct mg_dataset *d)
     }
 }
 
-static void put_energy(struct mg_json *j, const char *key, int64_t mwh)
+void mg_session_put_energy(struct mg_json *j, const char *key, int64_t mwh)
 {
     if (mwh != INT64_MIN) {
         mg_json_key(j, key);
@@ -308,13 +308,13 @@ static void put_what(struct mg_json *j, const struct session *s,
     if (d->begun_ms != 0) {
         mg_json_member_time(j, "begin", d->begun_ms);
     }
-    put_energy(j, "begin_wh", d->begin_mwh);
+    mg_session_put_energy(j, "begin_wh", d->begin_mwh);
     if (d->ended_ms != 0) {
         mg_json_member_time(j, "end", d->ended_ms);
     }
-    put_energy(j, "end_wh", d->end_mwh);
+    mg_session_put_energy(j, "end_wh", d->end_mwh);
     if (d->begin_mwh != INT64_MIN && d->end_mwh != INT64_MIN) {
-        put_energy(j, "energy_wh", d->end_mwh - d->begin_mwh);
+        mg_session_put_energy(j, "energy_wh", d->end_mwh - d->begin_mwh);
     }
     if (reason_of(s, d) != NULL) {
         mg_json_member_str(j, "reason", reason_of(s, d));

@@ -8,23 +8,6 @@
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 #define TRANSACTION_LEN_MAX 36
 
-/* OCMF 1.4, tables 11 to 17. */
-static const char *const levels[] = {
-    "NONE",     "HEARSAY", "TRUSTED",  "VERIFIED", "CERTIFIED", "SECURE",
-    "MISMATCH", "INVALID", "OUTDATED", "UNKNOWN",  NULL};
-static const char *const flags[] = {
-    "RFID_NONE",     "RFID_PLAIN",     "RFID_RELATED",
-    "RFID_PSK",      "OCPP_NONE",      "OCPP_RS",
-    "OCPP_AUTH",     "OCPP_RS_TLS",    "OCPP_AUTH_TLS",
-    "OCPP_CACHE",    "OCPP_WHITELIST", "OCPP_CERTIFIED",
-    "ISO15118_NONE", "ISO15118_PNC",   "PLMN_NONE",
-    "PLMN_RING",     "PLMN_SMS",       NULL};
-static const char *const types[] = {
-    "NONE",    "DENIED",       "UNDEFINED", "ISO14443", "ISO15693",
-    "EMAID",   "EVCCID",       "EVCOID",    "ISO7812",  "CARD_TXN_NR",
-    "CENTRAL", "CENTRAL_1",    "CENTRAL_2", "LOCAL",    "LOCAL_1",
-    "LOCAL_2", "PHONE_NUMBER", "KEY_CODE",  NULL};
-
 static bool is_one_of(const char *const *list, const char *text)
 {
     for (size_t i = 0; list[i] != NULL; i++) {
@@ -56,18 +39,18 @@ static int check_transaction(const struct mg_session_request *r,
 static int check_assignment(const struct mg_session_request *r,
                             struct mg_err *err)
 {
-    if (r->level[0] != '\0' && !is_one_of(levels, r->level)) {
+    if (r->level[0] != '\0' && !is_one_of(MG_OCMF_LEVELS, r->level)) {
         return mg_err_set(err, MG_E_INVAL,
                           "identification_level: not one of OCMF's, such as "
                           "NONE, TRUSTED or VERIFIED");
     }
-    if (r->type[0] != '\0' && !is_one_of(types, r->type)) {
+    if (r->type[0] != '\0' && !is_one_of(MG_OCMF_TYPES, r->type)) {
         return mg_err_set(err, MG_E_INVAL,
                           "identification_type: not one of OCMF's, such as "
                           "NONE, ISO14443 or EMAID");
     }
     for (size_t i = 0; i < r->n_flags; i++) {
-        if (i >= 4 || !is_one_of(flags, r->flags[i])) {
+        if (i >= 4 || !is_one_of(MG_OCMF_FLAGS, r->flags[i])) {
             return mg_err_set(err, MG_E_INVAL,
                               "identification_flags: expected at most 4 of "
                               "OCMF's, such as RFID_PLAIN");
