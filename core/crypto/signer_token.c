@@ -17,6 +17,7 @@ struct token {
     CK_FUNCTION_LIST *module; /* owned */
     CK_SESSION_HANDLE session;
     bool has_session;
+    bool is_pin_refused; /* never tried twice: a token locks itself */
     CK_OBJECT_HANDLE private_key;
     enum mg_curve curve;
     char *module_path, *uri, *pin_file; /* owned */
@@ -41,14 +42,20 @@ static void end_session(struct token *t)
     }
 }
 
-static void token_close(void *ctx)
+static void unload_module(struct token *t)
 {
-    struct token *t = ctx;
     if (t->module != NULL) {
         end_session(t);
         (void)p11_kit_module_finalize(t->module); /* the last use of it */
         p11_kit_module_release(t->module);
+        t->module = NULL;
     }
+}
+
+static void token_close(void *ctx)
+{
+    struct token *t = ctx;
+    unload_module(t);
     free(t->module_path);
     free(t->uri);
     free(t->pin_file);
@@ -94,6 +101,13 @@ static int find_slot(struct token *t, P11KitUri *uri, CK_SLOT_ID *ret,
     return mg_err_set(err, MG_E_NOTFOUND, "no token there is %s", t->uri);
 }
 
+static bool is_about_pin(CK_RV rv)
+{
+    return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID ||
+           rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED ||
+           rv == CKR_PIN_LOCKED;
+}
+
 static int login(struct token *t, struct mg_err *err)
 {
     char pin[PIN_MAX];
@@ -111,9 +125,11 @@ static int login(struct token *t, struct mg_err *err)
     CK_RV rv = t->module->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)pin,
                                   (CK_ULONG)len);
     OPENSSL_cleanse(pin, sizeof pin);
-    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
-               ? MG_OK
-               : fail(err, "login", rv);
+    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) {
+        return MG_OK;
+    }
+    t->is_pin_refused = is_about_pin(rv);
+    return fail(err, "login", rv);
 }
 
 static int begin_session(struct token *t, P11KitUri *uri, bool is_writing,
@@ -227,6 +243,12 @@ static int read_public(struct token *t, P11KitUri *uri,
 
 static int parse_uri(const char *text, P11KitUri **ret, struct mg_err *err)
 {
+    if (strstr(text, "pin-value") != NULL ||
+        strstr(text, "pin-source") != NULL) { /* it would be in every message */
+        return mg_err_set(err, MG_E_INVAL,
+                          "a PKCS#11 URI with pin-value or pin-source: the PIN "
+                          "belongs in a file of its own");
+    }
     P11KitUri *uri = p11_kit_uri_new();
     int rc =
         uri == NULL
@@ -313,6 +335,20 @@ static CK_RV sign_once(struct token *t, const uint8_t digest[32],
                         : rv;
 }
 
+/* Modules may not see a token that comes back until they begin anew. */
+static int reconnect(struct token *t, struct mg_err *err)
+{
+    if (t->is_pin_refused) {
+        return mg_err_set(err, MG_E_DENIED,
+                          "the token refused the PIN; it is not tried again, "
+                          "or the token locks itself: start again with the "
+                          "right one");
+    }
+    unload_module(t);
+    int rc = load_module(t, err);
+    return rc == MG_OK ? connect(t, NULL, err) : rc;
+}
+
 static int token_sign(void *ctx, const uint8_t digest[32],
                       uint8_t ret_der[MG_SIGNATURE_MAX], size_t *ret_len,
                       struct mg_err *err)
@@ -323,8 +359,7 @@ static int token_sign(void *ctx, const uint8_t digest[32],
     CK_RV rv = t->has_session ? sign_once(t, digest, rs, &len)
                               : CKR_SESSION_HANDLE_INVALID;
     if (rv != CKR_OK) { /* it was pulled and put back? once more */
-        end_session(t);
-        int rc = connect(t, NULL, err);
+        int rc = reconnect(t, err);
         if (rc != MG_OK) {
             return rc;
         }
@@ -335,8 +370,8 @@ static int token_sign(void *ctx, const uint8_t digest[32],
         return fail(err, "signing", rv);
     }
     unsigned lenient;
-    if (mg_signature_normalise(rs, len, t->curve, ret_der, ret_len, &lenient) !=
-        MG_OK) {
+    if (len > sizeof rs || mg_signature_normalise(rs, len, t->curve, ret_der,
+                                                  ret_len, &lenient) != MG_OK) {
         return mg_err_set(err, MG_E_PROTO, "the token gave no signature");
     }
     return MG_OK;
