@@ -23,8 +23,19 @@ enum {
     OPT_PUBLIC
 };
 
+enum format {
+    FORMAT_TEXT,
+    FORMAT_HEX,
+    FORMAT_BASE64,
+    FORMAT_PEM,
+    FORMAT_QR,
+    FORMAT_JSON,
+    N_FORMATS
+};
+
 struct request {
-    const char *out, *format, *public_key, *file;
+    const char *out, *public_key, *file;
+    enum format format;
     enum mg_curve curve;
     struct mg_signer_settings token;
 };
@@ -59,11 +70,14 @@ static void help(void)
 
 /* ---- Showing ---- */
 
-static void print_qr(const char *hex)
+/* @return exit code */
+static int print_qr(const char *hex)
 {
     if (qr_print(stdout, hex) != 0) {
         (void)fprintf(stderr, "metergate: the QR code could not be made\n");
+        return 1;
     }
+    return 0;
 }
 
 static void print_base64(const struct mg_public_key *key)
@@ -74,16 +88,17 @@ static void print_base64(const struct mg_public_key *key)
     (void)printf("%s\n", text);
 }
 
-static void print_text(const struct mg_public_key *key, const char *hex,
-                       const char *pem)
+static int print_text(const struct mg_public_key *key, const char *hex,
+                      const char *pem)
 {
     char fingerprint[MG_FINGERPRINT_HEX_MAX];
     mg_public_key_fingerprint(key, fingerprint);
     enum mg_curve curve = mg_public_key_curve(key);
+    (void)printf("curve        %s\n", mg_curve_name(curve));
     (void)printf("algorithm    %s\n", mg_curve_algorithm(curve));
     (void)printf("fingerprint  %s (SHA-256)\n", fingerprint);
     (void)printf("hex          %s\n\n%s\n", hex, pem);
-    print_qr(hex);
+    return print_qr(hex);
 }
 
 static void print_json(const struct mg_public_key *key, const char *hex,
@@ -103,7 +118,7 @@ static void print_json(const struct mg_public_key *key, const char *hex,
     (void)printf("%.*s\n", (int)j.len, buf);
 }
 
-static int print_key(const struct mg_public_key *key, const char *format)
+static int print_key(const struct mg_public_key *key, enum format format)
 {
     char hex[2 * MG_KEY_SPKI_MAX + 1], pem[1024];
     mg_public_key_hex(key, hex);
@@ -111,25 +126,25 @@ static int print_key(const struct mg_public_key *key, const char *format)
         (void)fprintf(stderr, "metergate: the key cannot be written as PEM\n");
         return 1;
     }
-    if (strcmp(format, "text") == 0) {
-        print_text(key, hex, pem);
-    } else if (strcmp(format, "hex") == 0) {
+    switch (format) {
+    case FORMAT_HEX:
         (void)printf("%s\n", hex);
-    } else if (strcmp(format, "base64") == 0) {
+        return 0;
+    case FORMAT_BASE64:
         print_base64(key);
-    } else if (strcmp(format, "pem") == 0) {
+        return 0;
+    case FORMAT_PEM:
         (void)fputs(pem, stdout);
-    } else if (strcmp(format, "qr") == 0) {
-        print_qr(hex);
-    } else if (strcmp(format, "json") == 0) {
+        return 0;
+    case FORMAT_JSON:
         print_json(key, hex, pem);
-    } else {
-        return cli_usage("key",
-                         "--format %s: expected text, hex, base64, pem, "
-                         "qr or json",
-                         format);
+        return 0;
+    case FORMAT_QR:
+        return print_qr(hex);
+    case FORMAT_TEXT:
+    default:
+        return print_text(key, hex, pem);
     }
-    return 0;
 }
 
 /* A file's content, or the argument itself. */
@@ -208,6 +223,24 @@ static int set_curve(struct request *r, const char *text)
     return 0;
 }
 
+/* Before anything is done: a key would have been made by then. */
+static int set_format(struct request *r, const char *text)
+{
+    static const char *const names[N_FORMATS] = {
+        [FORMAT_TEXT] = "text",     [FORMAT_HEX] = "hex",
+        [FORMAT_BASE64] = "base64", [FORMAT_PEM] = "pem",
+        [FORMAT_QR] = "qr",         [FORMAT_JSON] = "json"};
+    for (int i = 0; i < N_FORMATS; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            r->format = (enum format)i;
+            return 0;
+        }
+    }
+    return cli_usage("key",
+                     "--format %s: expected text, hex, base64, pem, qr or json",
+                     text);
+}
+
 /* @return -1: go on; else the exit code */
 static int read_option(int c, struct request *r)
 {
@@ -227,8 +260,7 @@ static int read_option(int c, struct request *r)
         r->token.pkcs11_pin_file = optarg;
         return -1;
     case OPT_FORMAT:
-        r->format = optarg;
-        return -1;
+        return set_format(r, optarg) == 0 ? -1 : EXIT_USAGE;
     case OPT_PUBLIC:
         r->public_key = optarg;
         return -1;
@@ -242,10 +274,14 @@ static int read_option(int c, struct request *r)
 
 static int carry_out(struct request *r, const char *what, int n_files)
 {
-    bool has_token =
-        r->token.pkcs11_module != NULL && r->token.pkcs11_uri != NULL;
+    const struct mg_signer_settings *t = &r->token;
+    bool has_token = t->pkcs11_module != NULL && t->pkcs11_uri != NULL;
+    bool is_half =
+        !has_token && (t->pkcs11_module != NULL || t->pkcs11_uri != NULL ||
+                       t->pkcs11_pin_file != NULL);
     if (strcmp(what, "generate") == 0) {
-        if (n_files != 0 || (r->out != NULL) == has_token) {
+        if (n_files != 0 || (r->out != NULL) == has_token || is_half ||
+            r->public_key != NULL) {
             return cli_usage("key", "generate needs either --out FILE, or "
                                     "--module and --uri");
         }
@@ -253,7 +289,7 @@ static int carry_out(struct request *r, const char *what, int n_files)
     }
     if (strcmp(what, "show") == 0) {
         int n = (n_files == 1) + has_token + (r->public_key != NULL);
-        if (n_files > 1 || n != 1) {
+        if (n_files > 1 || n != 1 || is_half || r->out != NULL) {
             return cli_usage("key", "show needs one of FILE, --public KEY, or "
                                     "--module and --uri");
         }
@@ -274,7 +310,7 @@ int cli_key(int argc, char **argv)
         {"format", required_argument, NULL, OPT_FORMAT},
         {"help", no_argument, NULL, 'h'},
         {0}};
-    struct request r = {.format = "text", .curve = MG_CURVE_SECP384R1};
+    struct request r = {.format = FORMAT_TEXT, .curve = MG_CURVE_SECP384R1};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         int exit_code = read_option(c, &r);

@@ -78,7 +78,11 @@ class Key(Depot):
             shown = self.run_cli("key", "show", "--public", text, "--format",
                                  "hex")
             self.assertEqual(shown.stdout.strip(), expected, form)
-        self.assertNotIn("PRIVATE", self.run_cli("key", "show", pem).stdout)
+        text = self.run_cli("key", "show", pem).stdout
+        self.assertNotIn("PRIVATE", text)
+        self.assertIn("curve        secp384r1\n", text)
+        self.assertEqual(scan(text[text.index("\033"):], self.directory),
+                         expected)
 
     def test_qr_is_read_by_a_scanner(self):
         for curve in ("secp384r1", "secp256r1"):
@@ -91,10 +95,22 @@ class Key(Depot):
         for args in ([], ["make"], ["generate"], ["show"],
                      ["generate", "--out", "x", "--curve", "secp192r1"],
                      ["generate", "--out", "x", "--module", "m", "--uri", "u"],
-                     ["show", "a", "b"], ["show", "a", "--public", "b"]):
+                     ["show", "a", "b"], ["show", "a", "--public", "b"],
+                     ["show", "a", "--module", "m"], ["show", "a", "--uri", "u"],
+                     ["show", "a", "--pin-file", "p"], ["show", "a", "--out", "b"],
+                     ["show", "a", "--format", "yaml"]):
             result = self.run_cli("key", *args)
             self.assertEqual(result.returncode, 2, args)
             self.assertIn("--help", result.stderr)
+
+    def test_wrong_usage_makes_no_key(self):
+        pem = self.path("none.pem")
+        for args in (["--format", "yaml"], ["--public", "00"],
+                     ["--curve", "secp192r1"], ["--pin-file", "p"],
+                     ["--uri", "u"], ["--module", "m"]):
+            result = self.run_cli("key", "generate", "--out", pem, *args)
+            self.assertEqual(result.returncode, 2, args)
+            self.assertFalse(os.path.exists(pem), args)
 
     def test_token(self):
         module = [m for m in MODULES if os.path.exists(m)][0]
