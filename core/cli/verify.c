@@ -54,14 +54,23 @@ static bool take_number(const char *text, unsigned *ret)
     return true;
 }
 
+const char *verify_profile_name(enum mg_ocmf_profile profile)
+{
+    static const char *const NAMES[] = {NULL, "transparenzsoftware-1.3",
+                                        "transparenzsoftware-1.4"};
+    return NAMES[profile];
+}
+
 static bool take_profile(const char *name, enum mg_ocmf_profile *ret)
 {
-    if (strcmp(name, "transparenzsoftware-1.3") == 0) {
-        *ret = MG_PROFILE_TRANSPARENZ_1_3;
-        return true;
+    for (int i = MG_PROFILE_TRANSPARENZ_1_3; i <= MG_PROFILE_TRANSPARENZ_1_4;
+         i++) {
+        if (strcmp(name, verify_profile_name((enum mg_ocmf_profile)i)) == 0) {
+            *ret = (enum mg_ocmf_profile)i;
+            return true;
+        }
     }
-    *ret = MG_PROFILE_TRANSPARENZ_1_4;
-    return strcmp(name, "transparenzsoftware-1.4") == 0;
+    return false;
 }
 
 static int take_key(struct arguments *a, const char *text)

@@ -133,6 +133,12 @@ struct verify_result {
     bool has_failed;
 };
 
+/** Whether the program of the profile would refuse the record, for other
+ *  reasons than a bad signature. */
+bool verify_is_refused(const struct verify_result *result);
+/** "transparenzsoftware-1.4"; NULL: no profile. */
+const char *verify_profile_name(enum mg_ocmf_profile profile);
+
 struct verify_worker {
     const struct verify_options *options;
     struct verify_keys *keys;

@@ -140,14 +140,14 @@ int verify_input_container(const char *text, size_t len, const char *source,
 {
     struct values v = {.source = source};
     int rc = mg_safe_xml_read(text, len, keep, &v, err);
+    if (rc == MG_E_PROTO || rc == MG_E_NOSPC) {
+        mg_err_prefix(err, "%s", source);
+    }
     if (rc == MG_OK) {
         rc = emit_all(&v, sink);
     }
     if (rc == MG_E_NOMEM) {
         (void)mg_err_set(err, rc, "out of memory");
-    }
-    if (rc != MG_OK && v.n == 0) {
-        mg_err_prefix(err, "%s", source);
     }
     for (size_t i = 0; i < v.n; i++) {
         verify_value_free(&v.all[i]);

@@ -145,7 +145,20 @@ static void put_lenient(struct mg_json *j, unsigned lenient)
     mg_json_close(j, ']');
 }
 
-static void put_result(struct mg_json *j, const struct verify_result *r)
+static void put_profile(struct mg_json *j, const struct verify_worker *w,
+                        const struct verify_result *r)
+{
+    const char *name = verify_profile_name(w->options->profile);
+    if (name != NULL) {
+        bool is_good = r->report.verdict <= MG_VERDICT_LENIENT;
+        mg_json_member_str(j, "profile", name);
+        mg_json_member_bool(j, "profile_accepts",
+                            is_good && !verify_is_refused(r));
+    }
+}
+
+static void put_result(struct mg_json *j, const struct verify_worker *w,
+                       const struct verify_result *r)
 {
     const struct mg_record_report *p = &r->report;
     mg_json_open(j, '{');
@@ -163,6 +176,7 @@ static void put_result(struct mg_json *j, const struct verify_result *r)
     }
     if (p->verdict != MG_VERDICT_NO_RECORD) {
         put_record(j, r);
+        put_profile(j, w, r);
     }
     put_findings(j, &p->findings);
     mg_json_close(j, '}');
@@ -221,7 +235,7 @@ void verify_json_lines(const struct verify_worker *w,
 {
     for (unsigned i = 0; i < job->n_values; i++) {
         struct mg_json j = mg_json_init(w->json, VERIFY_JSON_MAX);
-        put_result(&j, &w->results[i]);
+        put_result(&j, w, &w->results[i]);
         write_line(&j, &w->results[i], out);
     }
     if (job->n_values == 2) {

@@ -207,7 +207,11 @@ char *verify_key_load(const char *argument, struct mg_err *err)
         text = strdup(argument);
     }
     if (text != NULL && !is_key(text, err)) {
-        mg_err_prefix(err, file != NULL ? "--key %s" : "--key%.0s", argument);
+        if (file != NULL) {
+            mg_err_prefix(err, "--key %s", argument);
+        } else {
+            mg_err_prefix(err, "--key is no file, and");
+        }
         free(text);
         text = NULL;
     }

@@ -26,7 +26,8 @@ struct search {
     size_t n;
     struct span wrapped; /* a text that is JSON itself */
     size_t n_given;
-    bool is_cut; /* the text ended within the JSON */
+    bool is_cut;  /* the text ended within the JSON */
+    bool is_full; /* there are more records than in found */
 };
 
 static bool is_one_of(const struct mg_pull_item *item, const char *const *names)
@@ -55,13 +56,18 @@ static void keep_wrapped(struct search *s, const struct mg_pull_item *item)
     }
 }
 
+static void keep(struct search *s, const struct found *f)
+{
+    s->is_full = s->n == FOUND_MAX;
+    if (!s->is_full) {
+        s->found[s->n++] = *f;
+    }
+}
+
 /* Chargy's PTB container has two records in one object. */
 static void keep_half(struct search *s, const struct mg_pull_item *item)
 {
-    if (s->n < FOUND_MAX) {
-        s->found[s->n++] =
-            (struct found){.record = {item->value, item->value_len}};
-    }
+    keep(s, &(struct found){.record = {item->value, item->value_len}});
 }
 
 static void take_member(struct search *s, struct found *f,
@@ -126,6 +132,12 @@ static int give(struct search *s, const struct found *f)
     return verify_emit_owned(s->sink, &v);
 }
 
+static int give_problem(struct search *s, const char *problem)
+{
+    const struct verify_found found = {.source = s->source, .problem = problem};
+    return verify_emit_value(s->sink, &found);
+}
+
 /* An outermost object has ended: its own record, or else those within it. A key
  * that stands outside is for all within. */
 static int settle(struct search *s, const struct found *outer)
@@ -143,6 +155,10 @@ static int settle(struct search *s, const struct found *outer)
         rc = give(s, &f);
     }
     s->n = 0;
+    if (s->is_full && rc == MG_OK) {
+        s->is_full = false;
+        rc = give_problem(s, "more than 256 records in one object");
+    }
     return rc;
 }
 
@@ -152,8 +168,8 @@ static int close_object(struct search *s, unsigned depth, unsigned outermost)
     if (depth <= outermost) {
         return settle(s, f);
     }
-    if (f->record.text != NULL && s->n < FOUND_MAX) {
-        s->found[s->n++] = *f;
+    if (f->record.text != NULL) {
+        keep(s, f);
     }
     return MG_OK;
 }
@@ -203,12 +219,6 @@ static int search_wrapped(struct search *s)
     return rc;
 }
 
-static int give_problem(struct search *s, const char *problem)
-{
-    const struct verify_found found = {.source = s->source, .problem = problem};
-    return verify_emit_value(s->sink, &found);
-}
-
 int verify_input_json(const char *text, size_t len, const char *source,
                       const struct verify_sink *sink, bool *ret_is_open)
 {
@@ -221,7 +231,7 @@ int verify_input_json(const char *text, size_t len, const char *source,
     s->n = s->n_given = 0;
     memset(s->frames, 0, sizeof s->frames);
     s->wrapped = (struct span){0};
-    s->is_cut = false;
+    s->is_cut = s->is_full = false;
     int rc = search(s, text, len);
     if (rc == MG_E_PROTO && s->is_cut && ret_is_open != NULL) {
         *ret_is_open = true;

@@ -117,6 +117,9 @@ static void print_done(struct verify_pool *p)
         p->n_printed++;
         (void)pthread_cond_signal(&p->done);
     }
+    if (p->n_printed == p->n_filled) {
+        (void)fflush(stdout); /* who waits for the answer has it */
+    }
     p->is_printing = false;
 }
 
@@ -202,7 +205,6 @@ static void idle(void *ctx)
     struct verify_pool *p = ctx;
     if (p->n_jobs > 1) {
         submit(p);
-        (void)fflush(stdout);
     }
 }
 

@@ -186,7 +186,20 @@ static void put_billable(FILE *out, const struct mg_ocmf *o)
     (void)fputc('\n', out);
 }
 
-static void put_result(FILE *out, const struct verify_result *r, bool is_alone)
+static void put_profile(FILE *out, const struct verify_worker *w,
+                        const struct verify_result *r)
+{
+    const char *name = verify_profile_name(w->options->profile);
+    if (name != NULL) {
+        bool is_good = r->report.verdict <= MG_VERDICT_LENIENT;
+        put_label(out, "profile");
+        (void)fprintf(out, "%s would %s it\n", name,
+                      is_good && !verify_is_refused(r) ? "accept" : "refuse");
+    }
+}
+
+static void put_result(FILE *out, const struct verify_worker *w,
+                       const struct verify_result *r)
 {
     const struct mg_record_report *p = &r->report;
     const struct mg_ocmf_reading *begin = NULL;
@@ -208,9 +221,10 @@ static void put_result(FILE *out, const struct verify_result *r, bool is_alone)
         put_label(out, "signature");
         (void)fprintf(out, "%s\n", mg_curve_algorithm(p->curve));
     }
-    if (is_alone) {
+    if (!w->is_pair) {
         put_billable(out, r->ocmf);
     }
+    put_profile(out, w, r);
     put_findings(out, &p->findings);
 }
 
@@ -237,7 +251,7 @@ void verify_text_report(const struct verify_worker *w,
                         const struct verify_job *job, FILE *out)
 {
     for (unsigned i = 0; i < job->n_values; i++) {
-        put_result(out, &w->results[i], !w->is_pair);
+        put_result(out, w, &w->results[i]);
     }
     if (w->is_pair || w->pair.n > 0) {
         put_pair(out, w);

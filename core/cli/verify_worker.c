@@ -172,7 +172,7 @@ static void check_crowd(struct verify_worker *w)
 
 /* ---- Result ---- */
 
-static bool is_refused(const struct verify_result *r)
+bool verify_is_refused(const struct verify_result *r)
 {
     for (size_t i = 0; i < r->report.findings.n; i++) {
         const struct mg_finding *f = &r->report.findings.all[i];
@@ -187,7 +187,7 @@ static bool is_refused(const struct verify_result *r)
 static void settle(const struct verify_worker *w, struct verify_result *r)
 {
     enum mg_verdict verdict = r->report.verdict;
-    r->has_failed = verdict > MG_VERDICT_LENIENT || is_refused(r);
+    r->has_failed = verdict > MG_VERDICT_LENIENT || verify_is_refused(r);
     if (w->options->is_strict) {
         r->has_failed =
             r->has_failed || verdict == MG_VERDICT_LENIENT ||

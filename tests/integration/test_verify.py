@@ -162,6 +162,13 @@ class Verify(unittest.TestCase):
         self.assertEqual(self.verdicts("--key", self.key, self.good),
                          ["valid"])
 
+    def test_many_records_in_one_object(self):
+        one = {"ocmf": self.good, "publicKey": self.key}
+        for n, wanted in ((256, []), (257, ["norecord"])):
+            text = json.dumps({"list": [one] * n})
+            self.assertEqual(self.verdicts("-", stdin=text),
+                             ["valid"] * 256 + wanted)
+
     def test_forms_of_a_key(self):
         der = bytes.fromhex(self.key)
         b64 = base64.b64encode(der).decode()
@@ -338,6 +345,11 @@ class Verify(unittest.TestCase):
             result = self.run_verify("--profile", profile, "-", stdin=line)
             self.assertEqual(result.returncode, 1)
             self.assertIn("transparenz-version", result.stdout)
+            self.assertIn(f"{profile} would refuse it", result.stdout)
+            (record,) = self.verify_json("--profile", profile, "-", stdin=line)
+            self.assertEqual((record["verdict"], record["profile"],
+                              record["profile_accepts"]),
+                             ("valid", profile, False))
             self.assertEqual(self.run_verify(
                 "--profile", profile, "--key", self.key,
                 self.good).returncode, 0)
