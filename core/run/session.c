@@ -11,6 +11,7 @@
 
 /* The slowest step is a signature of a meter that takes 15 s. */
 #define ANSWER_WITHIN_MS 45000U
+#define ASK_AGAIN_MS     5000U
 
 static const char *const phases[] = {"idle", "beginning", "active", "ending"};
 
@@ -177,10 +178,38 @@ void mg_session_void(struct session *s, const char *why)
     mg_session_set_phase(s, PHASE_NONE);
 }
 
+static void timer_fired(struct mg_timer *timer);
+
+static void start_timer(struct session *s, uint32_t ms)
+{
+    struct mg_clock *clock = s->meter->gateway->clock;
+    mg_timer_start(clock, &s->timer,
+                   mg_clock_now_ns(clock) + ms * UINT64_C(1000000),
+                   timer_fired);
+}
+
+/* What the driver does comes to an end, and may answer. */
+static void give_up_meter(struct session *s)
+{
+    if (s->has_op) {
+        start_timer(s, ASK_AGAIN_MS);
+        return;
+    }
+    mg_session_answer(s, MG_E_TIMEOUT,
+                      s->kept.phase == PHASE_ENDING
+                          ? "the meter is not ready; the session ends when it "
+                            "is"
+                          : "the meter is not ready");
+}
+
 static void timer_fired(struct mg_timer *timer)
 {
     struct session *s =
         (struct session *)((char *)timer - offsetof(struct session, timer));
+    if (s->has_request && !s->is_answered && s->is_signing_meter) {
+        give_up_meter(s);
+        return;
+    }
     if (s->has_request && !s->is_answered && !s->is_signing_meter) {
         s->wants_sample = s->wants_sample && s->kept.phase == PHASE_ENDING;
         mg_session_answer(s, MG_E_TIMEOUT,
@@ -473,10 +502,7 @@ void mg_gateway_session(struct mg_gateway *g, size_t meter,
         s->must_look = s->is_signing_meter;
     }
     s->retry_ns = 0;
-    mg_timer_start(g->clock, &s->timer,
-                   mg_clock_now_ns(g->clock) +
-                       ANSWER_WITHIN_MS * UINT64_C(1000000),
-                   timer_fired);
+    start_timer(s, ANSWER_WITHIN_MS);
     if (s->meter->state == MG_METER_OFFLINE) {
         mg_session_meter_lost(s->meter);
         return;

@@ -369,6 +369,21 @@ static int publish(struct session *s, const struct mg_dataset *d,
 
 /* ---- Taking ---- */
 
+/* The configured key may be written in any form. */
+static bool is_pinned_key(const char *pinned, const char *fingerprint)
+{
+    struct mg_public_key *key = NULL;
+    unsigned lenient;
+    struct mg_err err;
+    char expected[MG_FINGERPRINT_HEX_MAX] = "";
+    if (mg_public_key_parse(pinned, strlen(pinned), MG_N_CURVES, &key, &lenient,
+                            &err) == MG_OK) {
+        mg_public_key_fingerprint(key, expected);
+    }
+    mg_public_key_destroy(key);
+    return strcmp(expected, fingerprint) == 0;
+}
+
 /* Transactions alone are for the bill. */
 static void judge(const struct session *s, const struct session_record *r,
                   const struct mg_record_report *report,
@@ -393,7 +408,7 @@ static void judge(const struct session *s, const struct session_record *r,
     } else if (!is_good) {
         (void)snprintf(d->why, sizeof d->why, "the signature is %s: %.100s",
                        d->verdict, report->reason);
-    } else if (pinned != NULL && strcmp(pinned, d->key_hex) != 0) {
+    } else if (pinned != NULL && !is_pinned_key(pinned, d->fingerprint)) {
         (void)snprintf(d->why, sizeof d->why,
                        "signed with a key that is not the configured one");
     } else if (!mg_ocmf_is_billable(o, why)) {

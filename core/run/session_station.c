@@ -245,6 +245,18 @@ static void begun(struct session *s, const struct mg_sample *sample,
     mg_session_answer(s, MG_OK, "%s", "");
 }
 
+/* Nothing is made up for the time without readings. */
+static void say_gap(const struct session *s)
+{
+    if (s->kept.loss.gap_ms > 0) {
+        mg_event(gateway_of(s), s->meter, MG_LOG_WARN, "session-loss-gap", NULL,
+                 "the cable loss of session %s leaves out %llu s without "
+                 "readings",
+                 s->kept.request.transaction,
+                 (unsigned long long)(s->kept.loss.gap_ms / 1000));
+    }
+}
+
 static void add_entry(struct session *s, const struct mg_sample *sample,
                       const struct mg_value *energy, char tx)
 {
@@ -258,6 +270,7 @@ static void add_entry(struct session *s, const struct mg_sample *sample,
     }
     k->entries[k->n_entries++] = entry_of(s, sample, energy, tx);
     if (tx == k->reason) {
+        say_gap(s);
         mg_session_set_phase(s, PHASE_ENDING);
         return; /* signed by go_on */
     }

@@ -444,6 +444,38 @@ static void test_cable_loss(void **state)
     done_with(bed);
 }
 
+static void test_pinned_key(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = new_bed(true);
+    struct mg_err err = {0};
+    struct mg_signer_settings settings = {.key_file = key_file};
+    struct mg_signer *signer = mg_signer_open(&settings, &err);
+    assert_non_null(signer);
+    char pem[1024],
+        other[] =
+            "04" /* the generator of P-256 */
+            "6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296"
+            "4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5";
+    assert_int_equal(
+        mg_public_key_pem(mg_signer_public_key(signer), pem, sizeof pem),
+        MG_OK);
+    mg_signer_close(signer);
+    bed->meters[0].session.public_key = pem;
+    bed_run(bed);
+    bed_pass(bed, 3000);
+    assert_ok(ask(bed, "session-begin", BEGIN_TX1));
+    bed_assert_text(ask(bed, "session-end", "{\"transaction\":\"tx-1\"}"),
+                    "billable", "true");
+    bed->meters[0].session.public_key = other;
+    assert_ok(ask(bed, "session-begin", "{\"transaction\":\"tx-2\"}"));
+    bed_assert_text(ask(bed, "session-end", "{\"transaction\":\"tx-2\"}"),
+                    "not_billable_because",
+                    "signed with a key that is not the configured one");
+    bed->meters[0].session.public_key = NULL;
+    done_with(bed);
+}
+
 static void test_fiscal_counts_for_itself(void **state)
 {
     (void)state;
@@ -488,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_answer_waits_for_the_disk),
         cmocka_unit_test(test_meter_away_at_the_end),
         cmocka_unit_test(test_cable_loss),
+        cmocka_unit_test(test_pinned_key),
         cmocka_unit_test(test_fiscal_counts_for_itself),
         cmocka_unit_test(test_canceled_is_not_billed),
     };
