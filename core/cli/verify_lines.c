@@ -146,6 +146,7 @@ static int settle(struct search *s, const struct found *outer)
     if (outer->record.text != NULL) {
         s->found[0] = *outer;
         s->n = 1;
+        s->is_full = false;
     }
     for (size_t i = 0; i < s->n && rc == MG_OK; i++) {
         struct found f = s->found[i];
