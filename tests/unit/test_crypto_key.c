@@ -161,6 +161,21 @@ static void test_raw_without_a_curve(void **state)
     is_refused(spki + len - 64, 64, MG_N_CURVES, MG_E_PROTO);
 }
 
+/* Binary, though no byte of it is a control character. */
+static void test_binary_like_text(void **state)
+{
+    (void)state;
+    static const char hex[] =
+        "39fc77624bd262cb42785cfc46aa8ec5d2ae9fe43b2687d7a7f22dcfd474ed97"
+        "a894eb45b76f8460268ec9245eb395cfcd859936c244e020d5ed2dff6147c8ec";
+    uint8_t raw[64];
+    size_t len;
+    assert_int_equal(mg_hex_read(hex, 128, raw, sizeof raw, &len), MG_OK);
+    struct mg_public_key *key =
+        parse(raw, len, MG_CURVE_SECP256R1, MG_LENIENT_KEY_RAW);
+    mg_public_key_destroy(key);
+}
+
 static void test_spaced(void **state)
 {
     (void)state;
@@ -327,7 +342,8 @@ static void is_pem_refused(const char *begin, const char *before,
                            const char *body, const char *end)
 {
     char text[MG_KEY_TEXT_MAX];
-    (void)snprintf(text, sizeof text, "%s%s%s\n%s", begin, before, body, end);
+    (void)snprintf(text, sizeof text, "%s%s%.64s\n%s\n%s", begin, before, body,
+                   strlen(body) > 64 ? body + 64 : "", end);
     is_text_refused(text, MG_E_PROTO);
 }
 
@@ -366,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_spki),
         cmocka_unit_test(test_raw),
         cmocka_unit_test(test_raw_without_a_curve),
+        cmocka_unit_test(test_binary_like_text),
         cmocka_unit_test(test_spaced),
         cmocka_unit_test(test_written_forms),
         cmocka_unit_test(test_fingerprint),
