@@ -84,10 +84,11 @@ int crypto__read_secret(const char *path, char *buf, size_t cap,
 /* An encrypted key would ask for its pass phrase on the terminal. */
 static int no_pass_phrase(char *buf, int size, int is_writing, void *ctx)
 {
-    (void)buf;
-    (void)size;
     (void)is_writing;
     (void)ctx;
+    if (size > 0) {
+        buf[0] = '\0';
+    }
     return -1;
 }
 
@@ -114,7 +115,7 @@ static int open_key(struct file_signer *f, const char *path,
                     struct mg_public_key **ret_key, struct mg_err *err)
 {
     char text[PEM_MAX];
-    size_t len;
+    size_t len = 0;
     int rc = crypto__read_secret(path, text, sizeof text, &len, err);
     if (rc != MG_OK) {
         return rc;

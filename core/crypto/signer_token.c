@@ -30,8 +30,9 @@ static const uint8_t oid_p384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
 
 static int fail(struct mg_err *err, const char *what, CK_RV rv)
 {
-    return mg_err_set(err, MG_E_IO, "the token: %s: %s", what,
-                      p11_kit_strerror(rv));
+    (void)mg_err_set(err, MG_E_IO, "the token: %s: %s", what,
+                     p11_kit_strerror(rv));
+    return MG_E_IO;
 }
 
 static void end_session(struct token *t)
@@ -68,8 +69,9 @@ static int load_module(struct token *t, struct mg_err *err)
 {
     t->module = p11_kit_module_load(t->module_path, 0);
     if (t->module == NULL) {
-        return mg_err_set(err, MG_E_IO, "%s is no PKCS#11 module",
-                          t->module_path);
+        (void)mg_err_set(err, MG_E_IO, "%s is no PKCS#11 module",
+                         t->module_path);
+        return MG_E_IO;
     }
     CK_RV rv = p11_kit_module_initialize(t->module);
     if (rv != CKR_OK) {
@@ -135,7 +137,7 @@ static int login(struct token *t, struct mg_err *err)
 static int begin_session(struct token *t, P11KitUri *uri, bool is_writing,
                          struct mg_err *err)
 {
-    CK_SLOT_ID slot;
+    CK_SLOT_ID slot = 0;
     int rc = find_slot(t, uri, &slot, err);
     if (rc != MG_OK) {
         return rc;
@@ -208,7 +210,7 @@ static int unwrap_point(const uint8_t *point, size_t len, enum mg_curve curve,
 static int read_public(struct token *t, P11KitUri *uri,
                        struct mg_public_key **ret, struct mg_err *err)
 {
-    CK_OBJECT_HANDLE object;
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
     int rc = find_object(t, uri, CKO_PUBLIC_KEY, &object, err);
     if (rc != MG_OK) {
         return rc;
