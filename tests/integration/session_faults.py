@@ -358,10 +358,12 @@ class Depot:
         self.start_gateway()
         self.counts["kills"] += 1
 
-    def power(self, r=None):
+    def power(self, r=None, is_aimed=False):
         r = r or self.rng.choice(self.wave)
         meter = r.meter
         with r.lock:
+            if is_aimed and not self.is_injecting:
+                return  # the sessions are over
             self.lost_supply[meter["id"]] += 1
             self.simulator.order(f"power {meter['id']} "
                                  f"{self.rng.randint(50, 2500)}")
@@ -398,7 +400,7 @@ class Depot:
         if kind < 0.06:
             threading.Timer(after_s, self.kill_wanted.set).start()
         elif kind < 0.13 and not self.has_supply:
-            threading.Timer(after_s, self.power, (r,)).start()
+            threading.Timer(after_s, self.power, (r, True)).start()
 
     def inject(self, threads):
         """Until the sessions are over, or this wave has had enough."""
@@ -513,9 +515,11 @@ class Depot:
 
     def check_letters(self, name, r, record):
         """What OCMF calls TX, from what was asked and answered."""
-        ends = {"E", "r"} | {r.reason}
+        end_format = r.meter["options"].get("end-format")
+        ends = {0: "r", 1: "E", 2: "E" + r.reason}.get(end_format, r.reason)
         self.expect(record.letters[:1] == "B" and record.letters[-1] in ends,
-                    f"{name}: TX {record.letters}, reason {r.reason}")
+                    f"{name}: TX {record.letters}, reason {r.reason}, end "
+                    f"format {end_format}")
         if r.meter["is_signing"]:
             self.expect(len(record.letters) == 2, f"{name}: {record.letters}")
             return
