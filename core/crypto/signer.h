@@ -25,8 +25,9 @@ void mg_signer_close(struct mg_signer *signer); /* NULL is allowed */
 const struct mg_public_key *mg_signer_public_key(const struct mg_signer *s);
 
 /** ECDSA with SHA-256, strict DER. That the keys belong together was tried out
- *  when it was opened; a token's signature is verified each time. Blocks; any
- *  thread, one call at a time.
+ *  when it was opened; a token's signature is verified each time. Verify before
+ *  it is given away: a computing fault may reveal the key. Blocks; any thread,
+ *  one call at a time.
  *  @return MG_OK or a code with err (token removed, ...); it may be tried
  *          again: a token is opened anew */
 int mg_signer_sign(struct mg_signer *signer, const void *data, size_t len,

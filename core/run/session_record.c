@@ -489,6 +489,10 @@ int mg_session_take_record(struct session *s, const struct session_record *r)
     struct mg_dataset d;
     struct key_kept before = s->key;
     int rc = mg_record_verify(r->text, r->len, r->key, 0, o, report);
+    if (rc == MG_OK && !s->is_signing_meter &&
+        report->verdict != MG_VERDICT_VALID) {
+        rc = MG_E_MISMATCH; /* a faulty signature may give the key away */
+    }
     if (rc == MG_OK) {
         fill(s, r, report, o, &d);
         rc = mg_store_add_dataset(gateway_of(s)->store, &d, &s->ticket);

@@ -187,7 +187,10 @@ void mg_session_station_signed(struct session *s, int code, const uint8_t *der,
     }
     int rc = take_record(s, der, der_len);
     if (rc != MG_OK) {
-        cannot_sign(s, rc, "the store does not take the record");
+        cannot_sign(s, rc,
+                    rc == MG_E_MISMATCH
+                        ? "the signature just made does not verify"
+                        : "the store does not take the record");
         return;
     }
     if (s->context == 'T') {
