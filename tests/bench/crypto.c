@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -139,12 +140,22 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Of the processor time that the threads got: others may use the machine.
+/* Times that a thread gave the processor up by itself, to wait. */
+static long n_waits_so_far(void)
+{
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_nvcsw;
+}
+
+/* Of the processor time that the threads got: others may use the machine. Time
+ * spent waiting for a lock is none of it, so the waits are counted.
  * @return operations a second of processor time */
 static double parallel_rate(struct subject *s, unsigned n, double seconds,
-                            double *ret_n_cores)
+                            double *ret_n_cores, long *ret_n_waits)
 {
     static struct worker workers[THREADS_MAX];
+    long n_waits = n_waits_so_far();
     pthread_barrier_t start;
     double cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
     (void)pthread_barrier_init(&start, NULL, n);
@@ -163,6 +174,7 @@ static double parallel_rate(struct subject *s, unsigned n, double seconds,
     (void)pthread_barrier_destroy(&start);
     cpu = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     *ret_n_cores = cpu / seconds;
+    *ret_n_waits = n_waits_so_far() - n_waits;
     return total / cpu;
 }
 
@@ -171,14 +183,16 @@ static void report_scaling(struct subject *s, double seconds)
     long n_cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned n = n_cores > THREADS_MAX ? THREADS_MAX : (unsigned)n_cores;
     double one = 0, all = 0, n_got = 0, n_got_max = 0;
+    long n_waits = 0, n_waits_max = 0;
     for (int i = 0; i < N_ROUNDS; i++) {
-        one = larger(one, parallel_rate(s, 1, seconds, &n_got));
-        all = larger(all, parallel_rate(s, n, seconds, &n_got));
+        one = larger(one, parallel_rate(s, 1, seconds, &n_got, &n_waits));
+        all = larger(all, parallel_rate(s, n, seconds, &n_got, &n_waits));
         n_got_max = larger(n_got_max, n_got);
+        n_waits_max = n_waits > n_waits_max ? n_waits : n_waits_max;
     }
     (void)printf("%s  verify, %u threads: %.2f of one thread's rate a core; "
-                 "they kept up to %.2f cores busy\n",
-                 s->name, n, all / one, n_got_max);
+                 "they kept up to %.2f cores busy and waited %ld times\n",
+                 s->name, n, all / one, n_got_max, n_waits_max);
 }
 
 /* ---- Preparation, report ---- */
