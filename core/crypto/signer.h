@@ -7,7 +7,7 @@
 struct mg_signer_settings {
     const char *key_file; /* PEM, mode 0600 or stricter; or NULL: PKCS#11 */
     const char *pkcs11_module;   /* path of the token's library */
-    const char *pkcs11_uri;      /* RFC 7512: token, object and/or id */
+    const char *pkcs11_uri;      /* RFC 7512: token, object, id; no query */
     const char *pkcs11_pin_file; /* one line, mode 0600 or stricter; or NULL */
 };
 

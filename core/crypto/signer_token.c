@@ -124,6 +124,11 @@ static int login(struct token *t, struct mg_err *err)
     while (len > 0 && (pin[len - 1] == '\n' || pin[len - 1] == '\r')) {
         len--;
     }
+    if (len == 0 || memchr(pin, '\n', len) != NULL) {
+        OPENSSL_cleanse(pin, sizeof pin); /* a wrong PIN costs a try */
+        return mg_err_set(err, MG_E_INVAL, "%s: the PIN in one line expected",
+                          t->pin_file);
+    }
     CK_RV rv = t->module->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)pin,
                                   (CK_ULONG)len);
     OPENSSL_cleanse(pin, sizeof pin);
@@ -245,11 +250,12 @@ static int read_public(struct token *t, P11KitUri *uri,
 
 static int parse_uri(const char *text, P11KitUri **ret, struct mg_err *err)
 {
-    if (strstr(text, "pin-value") != NULL ||
-        strstr(text, "pin-source") != NULL) { /* it would be in every message */
+    /* Of what may follow the '?' (RFC 7512, 2.3) nothing is of use here, but
+     * a PIN, also a misspelled one, would be in every message. */
+    if (strchr(text, '?') != NULL || strstr(text, "pin-") != NULL) {
         return mg_err_set(err, MG_E_INVAL,
-                          "a PKCS#11 URI with pin-value or pin-source: the PIN "
-                          "belongs in a file of its own");
+                          "a PKCS#11 URI with a query, as pin-value or "
+                          "pin-source: the PIN belongs in a file of its own");
     }
     P11KitUri *uri = p11_kit_uri_new();
     int rc =

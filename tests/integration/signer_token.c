@@ -217,13 +217,39 @@ static void test_pin(void **state)
     assert_null(strstr(b->err.text, PIN));
 }
 
+/* Refused before the token is asked: it would count them as wrong tries. */
+static void test_pin_file_of_no_pin(void **state)
+{
+    struct bed *b = *state;
+    static const char *const texts[] = {"", "\n", "\r\n", PIN "\nmore\n",
+                                        "\n" PIN "\n"};
+    assert_int_equal(generate(b, URI, MG_CURVE_SECP256R1), MG_OK);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        write_file(b->pin_file, texts[i]);
+        assert_null(open_token(b, URI));
+        assert_int_equal(b->err.code, MG_E_INVAL);
+        assert_non_null(strstr(b->err.text, b->pin_file));
+        assert_null(strstr(b->err.text, PIN));
+    }
+    write_file(b->pin_file, PIN "\r\n");
+    struct mg_signer *s = open_token(b, URI);
+    assert_non_null(s);
+    mg_signer_close(s);
+}
+
 /* A PIN in the URI would be in every message. */
 static void test_pin_in_uri(void **state)
 {
     struct bed *b = *state;
-    static const char *const uris[] = {
-        URI "?pin-value=" PIN, URI "?pin-value=" PIN ";nonsense",
-        "pkcs11:token=none?pin-value=" PIN, URI "?pin-source=/x" PIN};
+    static const char *const uris[] = {URI "?pin-value=" PIN,
+                                       URI "?pin-value=" PIN ";nonsense",
+                                       "pkcs11:token=none?pin-value=" PIN,
+                                       URI "?pin-source=/x" PIN,
+                                       URI ";pin-value=" PIN,
+                                       URI "?PIN-VALUE=" PIN,
+                                       URI "?pin%2Dvalue=" PIN,
+                                       URI "?pin-v alue=" PIN,
+                                       "pkcs11:token=none?pin=" PIN};
     for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
         assert_null(open_token(b, uris[i]));
         assert_int_equal(b->err.code, MG_E_INVAL);
@@ -345,6 +371,7 @@ int main(void)
         TEST(test_two_at_once),
         TEST(test_second_key_refused),
         TEST(test_pin),
+        TEST(test_pin_file_of_no_pin),
         TEST(test_pin_in_uri),
         TEST(test_not_found),
         TEST(test_module),
