@@ -14,6 +14,9 @@ cmake --preset tsan >/dev/null
 cmake --build build/tsan >/dev/null
 ctest --test-dir build/tsan --output-on-failure -R 'store|mqtt|clock|gateway'
 
+echo "== one fault at every request of a signed session"
+MG_ALL=1 build/release/tests/unit/test_gateway_signing
+
 echo "== sessions under faults, 500 rounds"
 MG_BUILD=$PWD/build/release MG_SOURCE=$PWD \
     /usr/bin/python3 tests/integration/session_faults.py --rounds 500 --depots 4
