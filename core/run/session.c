@@ -455,7 +455,7 @@ static void take(struct session *s, const struct mg_session_request *r,
     s->ticket = 0;
 }
 
-static void begin_ending(struct session *s, char reason, bool is_cancel)
+void mg_session_begin_ending(struct session *s, char reason, bool is_cancel)
 {
     if (s->kept.phase == PHASE_ENDING) {
         return;
@@ -491,12 +491,13 @@ void mg_gateway_session(struct mg_gateway *g, size_t meter,
         return;
     }
     bool is_end = r->verb == MG_VERB_END || r->verb == MG_VERB_CANCEL;
-    if (s->kept.phase != PHASE_NONE && is_end) {
-        begin_ending(s, r->verb == MG_VERB_CANCEL ? 'A' : r->reason,
-                     r->verb == MG_VERB_CANCEL);
+    /* Whether one that is beginning has begun must be known first. */
+    if (s->kept.phase > PHASE_BEGINNING && is_end) {
+        mg_session_begin_ending(s, r->verb == MG_VERB_CANCEL ? 'A' : r->reason,
+                                r->verb == MG_VERB_CANCEL);
     } else if (s->kept.phase != PHASE_NONE && r->verb == MG_VERB_BEGIN &&
                !is_own(s, r)) {
-        begin_ending(s, 'A', false);
+        mg_session_begin_ending(s, 'A', false);
     } else if (r->verb == MG_VERB_RECOVER ||
                (r->verb == MG_VERB_CANCEL && s->kept.phase == PHASE_NONE)) {
         s->must_look = s->is_signing_meter;

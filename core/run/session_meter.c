@@ -422,28 +422,60 @@ static void looked(struct session *s)
     }
 }
 
+/* What each verb is for the driver; BEGIN and END have ways of their own. */
+static enum mg_session_op op_of_verb(enum mg_session_verb verb)
+{
+    static const enum mg_session_op ops[MG_N_SESSION_VERBS] = {
+        [MG_VERB_INTERMEDIATE] = MG_SESSION_INTERMEDIATE,
+        [MG_VERB_TARIFF] = MG_SESSION_TARIFF,
+        [MG_VERB_SUSPEND] = MG_SESSION_SUSPEND,
+        [MG_VERB_RESUME] = MG_SESSION_RESUME,
+        [MG_VERB_FISCAL] = MG_SESSION_FISCAL,
+        [MG_VERB_HOLD] = MG_SESSION_HOLD,
+        [MG_VERB_EXCEPTION] = MG_SESSION_EXCEPTION,
+        [MG_VERB_LAST] = MG_SESSION_LAST};
+    return ops[verb];
+}
+
+/* Whether the operation that has ended is the one that was asked for: after a
+ * restart it may be one from before, and the request waits for its own. */
+static bool is_answer(const struct session *s)
+{
+    bool is_held =
+        s->request.verb == MG_VERB_HOLD && s->op == MG_SESSION_INTERMEDIATE;
+    bool is_begun =
+        s->request.verb == MG_VERB_BEGIN && s->op == MG_SESSION_BEGIN;
+    return is_held || is_begun || op_of_verb(s->request.verb) == s->op;
+}
+
+static void answer_own(struct session *s, int code, const char *reason,
+                       const char *more)
+{
+    if (s->has_request && is_answer(s)) {
+        mg_session_answer(s, code, "%s%s", reason, more);
+    }
+}
+
 static void began(struct session *s, int code, const char *reason)
 {
     if (code == MG_OK) {
         s->kept.begin_mwh =
             s->dataset != NULL ? s->dataset->begin_mwh : INT64_MIN;
         mg_session_set_phase(s, PHASE_ACTIVE);
-        mg_session_answer(s, MG_OK, "%s", "");
+        answer_own(s, MG_OK, "", "");
         return;
     }
     if (is_unknown_outcome(code)) {
         s->must_look = true;
-        mg_session_answer(s, code,
-                          "%s; whether the meter began is not known, "
-                          "ask again",
-                          reason);
+        answer_own(s, code, reason,
+                   "; whether the meter began is not known, ask again");
         return;
     }
     char why[160];
     (void)snprintf(why, sizeof why, "the meter did not begin: %.120s", reason);
     mg_session_void(s, why);
     s->must_look = true;
-    mg_session_answer(s, code, "%s", reason);
+    answer_own(s, code, reason, "");
 }
 
 static void ended(struct session *s, int code, const char *reason)
@@ -508,7 +540,7 @@ static void stepped(struct session *s, int code, const char *reason)
         mg_session_set_phase(s, (enum session_phase)s->kept.phase);
     }
     s->must_look = s->must_look || is_unknown_outcome(code);
-    mg_session_answer(s, code, "%s", reason);
+    answer_own(s, code, reason, "");
 }
 
 /* A meter of this make without the crypto chip. */
@@ -619,15 +651,6 @@ static void begin_now(struct session *s)
 
 static void carry_out(struct session *s)
 {
-    static const enum mg_session_op ops[MG_N_SESSION_VERBS] = {
-        [MG_VERB_INTERMEDIATE] = MG_SESSION_INTERMEDIATE,
-        [MG_VERB_TARIFF] = MG_SESSION_TARIFF,
-        [MG_VERB_SUSPEND] = MG_SESSION_SUSPEND,
-        [MG_VERB_RESUME] = MG_SESSION_RESUME,
-        [MG_VERB_FISCAL] = MG_SESSION_FISCAL,
-        [MG_VERB_HOLD] = MG_SESSION_HOLD,
-        [MG_VERB_EXCEPTION] = MG_SESSION_EXCEPTION,
-        [MG_VERB_LAST] = MG_SESSION_LAST};
     if (!s->has_request || s->is_answered) {
         return;
     }
@@ -643,10 +666,15 @@ static void carry_out(struct session *s)
     case MG_VERB_END:
     case MG_VERB_CANCEL:
     case MG_VERB_RECOVER: /* nothing is left to be done */
-        mg_session_answer(s, MG_OK, "%s", "");
+        if (s->dataset == NULL && s->request.verb != MG_VERB_RECOVER &&
+            s->request.transaction[0] != '\0') {
+            mg_session_answer(s, MG_E_NOTFOUND, "the session did not begin");
+        } else {
+            mg_session_answer(s, MG_OK, "%s", "");
+        }
         break;
     default:
-        start_op(s, ops[s->request.verb], 0, 0);
+        start_op(s, op_of_verb(s->request.verb), 0, 0);
         break;
     }
 }
@@ -679,6 +707,17 @@ static void take_version(struct session *s)
     }
 }
 
+/* An end that was asked for while it was not known whether the meter began. */
+static void take_end(struct session *s)
+{
+    bool is_cancel = s->request.verb == MG_VERB_CANCEL;
+    if (s->has_request && !s->is_answered && s->kept.phase == PHASE_ACTIVE &&
+        (is_cancel || s->request.verb == MG_VERB_END)) {
+        mg_session_begin_ending(s, is_cancel ? 'A' : s->request.reason,
+                                is_cancel);
+    }
+}
+
 void mg_session_meter_go_on(struct session *s)
 {
     bool is_known = s->has_state && !s->must_look;
@@ -687,6 +726,7 @@ void mg_session_meter_go_on(struct session *s)
         return;
     }
     take_version(s);
+    take_end(s);
     if (!is_known) {
         start_op(s, MG_SESSION_LOOK, 0, 0);
     } else if (s->state >= MG_SESSION_AFTER_POWER_LOSS && !s->is_restored) {

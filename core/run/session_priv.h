@@ -101,6 +101,7 @@ void mg_session_answer(struct session *s, int code, const char *format, ...)
 void mg_session_go_on(struct session *s);
 void mg_session_set_phase(struct session *s, enum session_phase phase);
 void mg_session_void(struct session *s, const char *why);
+void mg_session_begin_ending(struct session *s, char reason, bool is_cancel);
 void mg_session_publish(struct session *s);
 void mg_session_retry_later(struct session *s, uint32_t ms);
 
