@@ -32,6 +32,13 @@ static int open_out(struct exporter *e, struct mg_err *err)
         e->out = stdout;
         return MG_OK;
     }
+    struct stat st;
+    if (stat(e->options->out, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "%s is no file that could be replaced: leave --out "
+                          "away to write to standard output",
+                          e->options->out);
+    }
     int n = snprintf(e->part, sizeof e->part, "%s.part", e->options->out);
     if (n < 0 || (size_t)n >= sizeof e->part) {
         e->part[0] = '\0';

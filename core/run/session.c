@@ -347,7 +347,7 @@ static bool tell_again(struct session *s, const struct mg_session_request *r,
     }
     bool is_end = r->verb == MG_VERB_END || r->verb == MG_VERB_CANCEL ||
                   r->verb == MG_VERB_LAST;
-    if (!is_end && d->state == MG_DATASET_VOID) {
+    if (!is_end && d->state == MG_DATASET_VOID && d->begin_mwh == INT64_MIN) {
         mg_session_free_dataset(d);
         return false; /* it never began: it may be tried again */
     }

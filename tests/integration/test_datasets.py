@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -324,6 +325,13 @@ class Datasets(Depot):
                               "--out", "/nonexistent/x")
         self.assertEqual(result.returncode, 1)
         self.assertIn("/nonexistent/x", result.stderr)
+        fifo = os.path.join(self.directory, "fifo")
+        os.mkfifo(fifo)
+        result = self.run_cli("datasets", "--state-dir", self.state, "export",
+                              "--out", fifo)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no file that could be replaced", result.stderr)
+        self.assertTrue(stat.S_ISFIFO(os.stat(fifo).st_mode), "replaced")
         with open("/dev/full", "w", encoding="utf-8") as full:
             result = subprocess.run(
                 [METERGATE, "datasets", "--state-dir", self.state, "export"],
