@@ -366,7 +366,7 @@ static void test_repeated(void **state)
     pass(1000);
     assert_int_equal(bed.n_asked, 1);
     for (int i = 0; i < 6; i++) { /* nobody waits for the first ones */
-        char topic[8];
+        char topic[16];
         (void)snprintf(topic, sizeof topic, "s/%d", i);
         stop("tx", topic);
     }
@@ -447,7 +447,7 @@ static void test_too_many(void **state)
 {
     (void)state;
     for (int i = 0; i < 9; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof id, "t%d", i);
         stop(id, "r/1");
     }
