@@ -458,7 +458,8 @@ static void take(struct session *s, const struct mg_session_request *r,
 void mg_session_begin_ending(struct session *s, char reason, bool is_cancel)
 {
     if (s->kept.phase == PHASE_ENDING) {
-        return;
+        s->kept.is_canceled = s->kept.is_canceled || is_cancel;
+        return; /* as it was asked for first */
     }
     s->kept.reason = reason == 0 ? 'E' : reason;
     s->kept.is_canceled = is_cancel;
@@ -495,7 +496,7 @@ void mg_gateway_session(struct mg_gateway *g, size_t meter,
     if (s->kept.phase > PHASE_BEGINNING && is_end) {
         mg_session_begin_ending(s, r->verb == MG_VERB_CANCEL ? 'A' : r->reason,
                                 r->verb == MG_VERB_CANCEL);
-    } else if (s->kept.phase != PHASE_NONE && r->verb == MG_VERB_BEGIN &&
+    } else if (s->kept.phase > PHASE_BEGINNING && r->verb == MG_VERB_BEGIN &&
                !is_own(s, r)) {
         mg_session_begin_ending(s, 'A', false);
     } else if (r->verb == MG_VERB_RECOVER ||

@@ -658,6 +658,10 @@ static void carry_out(struct session *s)
     case MG_VERB_BEGIN:
         if (s->kept.phase == PHASE_NONE) {
             begin_now(s);
+        } else if (s->kept.phase == PHASE_ACTIVE &&
+                   strcmp(s->kept.request.transaction,
+                          s->request.transaction) != 0) {
+            mg_session_begin_ending(s, 'A', false); /* forced */
         } else if (s->kept.phase == PHASE_ACTIVE) {
             s->is_repeated = true;
             mg_session_answer(s, MG_OK, "%s", "");

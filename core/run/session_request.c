@@ -70,7 +70,7 @@ static int check_assignment(const struct mg_session_request *r,
 int mg_session_check(const struct mg_session_request *r, struct mg_err *err)
 {
     int rc = check_transaction(r, err);
-    if (rc == MG_OK && r->verb == MG_VERB_BEGIN) {
+    if (rc == MG_OK) {
         rc = check_assignment(r, err);
     }
     if (rc == MG_OK && r->reason != 0 && strchr("ELRAP", r->reason) == NULL) {

@@ -320,6 +320,7 @@ static void use_reading(struct session *s, const struct mg_sample *sample,
         struct mg_ocmf_entry e = entry_of(s, sample, energy, 0);
         if (s->kept.phase == PHASE_NONE) {
             s->kept.decimals = (uint8_t)mg_ocmf_decimals(energy->resolution);
+            s->kept.loss_uohm = s->meter->setup->session.loss_uohm;
             e.loss_mwh = 0;
         }
         int rc = sign(s, 'F', &e, 1);

@@ -277,6 +277,10 @@ static void test_refusals(void **state)
         {"session-end", "{\"transaction\":\"a\",\"reason\":\"why\"}",
          "reason: expected"},
         {"session-begin", "[]", "not a flat JSON object"},
+        {"session-fiscal", "{\"identification\":\"x\\ny\"}",
+         "control character"},
+        {"session-fiscal", "{\"identification_level\":\"HIGH\"}",
+         "not one of OCMF's"},
     };
     struct gateway_bed *bed = running_bed();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -400,6 +404,7 @@ static void test_meter_away_at_the_end(void **state)
     bed_pass(bed, 10000);
     assert_refused(ask(bed, "session-end", "{\"transaction\":\"tx-1\"}"),
                    "the session ends when it does");
+    assert_refused(ask(bed, "session-cancel", ""), "ends when it does");
     bed_assert_text(bed_topic(bed, "m/m0/session"), "phase", "ending");
     set_import(bed, 0, 120.5);
     bed->fakes[0].is_silent = false;
@@ -413,6 +418,7 @@ static void test_meter_away_at_the_end(void **state)
     struct rows rows;
     read_rows(bed, NULL, &rows);
     assert_int_equal(rows.n_done, 1);
+    assert_string_equal(rows.last.why, "the session was canceled");
     assert_int_equal(rows.last.end_mwh, 120500000);
     done_with(bed);
 }
