@@ -89,7 +89,12 @@ class Gateway(Depot):
         begin_ms = time.time() * 1000
         wait_for("backlog", lambda: self.outbox_rows() >= 12)
         end_ms = time.time() * 1000
+        # What comes before the listener is back would be lost to it, not to us.
+        listener.is_subscribed.clear()
+        gateway.process.send_signal(signal.SIGSTOP)
         self.broker.start()
+        wait_for("the listener", listener.is_subscribed.is_set)
+        gateway.process.send_signal(signal.SIGCONT)
         wait_for("the readings of the outage", lambda: any(
             r["ts_ms"] > end_ms for r in listener.readings("cp1")))
         wait_for("an empty outbox", lambda: self.outbox_rows() <= 4)
