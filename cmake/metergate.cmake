@@ -27,7 +27,7 @@ endfunction()
 # A plugin sees the SDK headers only and imports nothing but libc memory
 # functions. The module lands in <build>/plugins.
 function(mg_add_plugin name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;FIRMWARE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;FIRMWARE;DBC" ${ARGN})
   add_library(plugin_${name} MODULE ${ARG_SOURCES} ${ARG_FIRMWARE})
   set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     C_VISIBILITY_PRESET hidden
@@ -35,6 +35,11 @@ function(mg_add_plugin name)
   target_link_libraries(plugin_${name} PRIVATE mg_sdk mg_warnings)
   install(TARGETS plugin_${name}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/metergate/plugins)
+  if(ARG_DBC) # the CAN database of the model lies beside the plugin
+    configure_file(${ARG_DBC} ${CMAKE_BINARY_DIR}/plugins/${ARG_DBC} COPYONLY)
+    install(FILES ${ARG_DBC}
+      DESTINATION ${CMAKE_INSTALL_LIBDIR}/metergate/plugins)
+  endif()
   set_property(GLOBAL APPEND PROPERTY MG_PLUGINS ${name})
 endfunction()
 

@@ -14,10 +14,12 @@
 
 #include "metergate/types.h"
 
-#define MG_PLUGIN_ABI    2
+#define MG_PLUGIN_ABI    3
 #define MG_PLUGIN_SYMBOL "mg_plugin"
 
-#define MG_PDU_MAX         253 /* Modbus PDU: function code and data */
+#define MG_PDU_MAX                                                             \
+    253                        /* Modbus PDU: function code and data; message  \
+                                * of a CAN meter over ISO-TP */
 #define MG_STEP_STATE_MAX  256 /* bytes of a procedure's state */
 #define MG_STEP_VALUES_MAX 8
 
@@ -159,7 +161,8 @@ struct mg_step_in {
     uint8_t clock;       /* enum mg_clock_sync */
     const void *options; /* the meter's options struct */
     const void *args;    /* the procedure's arguments struct */
-    const char *text;    /* finished dataset text, or NULL */
+    const char *text;    /* finished dataset text, image of an update, or
+                          * fingerprint of a seal (binary); or NULL */
     size_t text_len;
     const uint8_t *pdu; /* REPLY: function code and data, length checked */
     size_t pdu_len;
@@ -174,6 +177,14 @@ enum mg_step_action {
     MG_STEP_FAIL /* code and reason say why */
 };
 
+/* How far a procedure with MG_PROC_UPDATE has come; each is an entry of the
+ * metrological log book. */
+enum mg_step_stage {
+    MG_STAGE_NONE,
+    MG_STAGE_DOWNLOADED, /* the meter has the whole image */
+    MG_STAGE_INSTALLED   /* and runs it */
+};
+
 struct mg_step_out {
     enum mg_step_action action;
     bool has_effect;     /* SEND: the core commits the state before sending */
@@ -186,6 +197,7 @@ struct mg_step_out {
     size_t pdu_len;
     int code;        /* FAIL: enum mg_code */
     char reason[96]; /* FAIL: what was expected and what was found */
+    uint8_t stage;   /* enum mg_step_stage: reached with this step */
     /* SEND, WAIT, DONE: values to put into the answer, and a piece of text to
      * append to the result (signed dataset). */
     struct mg_value values[MG_STEP_VALUES_MAX];
@@ -200,8 +212,12 @@ enum mg_procedure_flags {
     MG_PROC_NEW_EPOCH = 1 << 1,   /* clears registers: opens a new epoch */
     MG_PROC_NEW_ADDRESS = 1 << 2, /* moves the meter on its bus */
     MG_PROC_LINE_SPEED = 1 << 3,  /* changes the line: meter must be alone */
-    MG_PROC_SESSION = 1 << 4      /* args are struct mg_session_args; given by
+    MG_PROC_SESSION = 1 << 4,     /* args are struct mg_session_args; given by
                                    * the core only, never by the broker */
+    MG_PROC_SEAL = 1 << 5,        /* text is what the meter is sealed to, 32
+                                   * bytes */
+    MG_PROC_UPDATE = 1 << 6       /* the first argument names a file of the
+                                   * gateway; text is its content */
 };
 
 struct mg_procedure {
@@ -218,6 +234,75 @@ struct mg_procedure {
     void (*step)(void *state, const struct mg_step_in *in,
                  struct mg_step_out *out);
     const char *source;
+};
+
+/* ---- CAN: signals of a database, messages over ISO-TP ---- */
+
+/* A meter on CAN sends its values by itself. Where they lie is said by a DBC
+ * file; the plugin only names them. */
+struct mg_signal {
+    mg_channel channel;
+    const char *name;  /* "Message.Signal" */
+    uint32_t variants; /* as in mg_point */
+    const char *source;
+};
+
+/* Who a meter says it is. Texts are NUL-terminated, printable ASCII. */
+struct mg_identity {
+    char serial[17], part_number[17], version[13], lrs_version[13];
+    uint8_t lrs_hash[32];   /* of the legally relevant software */
+    uint8_t public_key[64]; /* X and Y, P-256, of its telegrams */
+    bool is_sealed;
+    uint8_t seal[32]; /* what it is sealed to */
+};
+
+#define MG_CHALLENGE_LEN 16
+
+/* A signed energy telegram. Not verified yet: the core does that. */
+struct mg_telegram {
+    char serial[17];
+    uint8_t node;
+    uint32_t boot;
+    uint64_t counter; /* non-volatile, one more with each telegram */
+    uint64_t uptime_ms;
+    int64_t import_mwh, export_mwh, resolution_mwh;
+    uint32_t status; /* bits as MG_Q_ERROR_WORD of this meter */
+    uint8_t lrs_hash[32];
+    uint8_t challenge[MG_CHALLENGE_LEN]; /* all 0: sent by itself */
+    const uint8_t *body; /* what is signed; borrowed from the message */
+    size_t body_len;
+    uint8_t signature[64]; /* r and s */
+};
+
+/* A bit of MG_Q_ERROR_WORD that is a fault of the station's catalogue. */
+struct mg_fault_bit {
+    uint8_t bit;
+    const char *fault; /* "urn:fault:koala:acm-over-temp" */
+};
+
+struct mg_can_driver {
+    const char *dbc; /* file beside the plugin: "cpkm3000.dbc" */
+    const struct mg_signal *signals;
+    size_t n_signals;
+    uint8_t max_node; /* addresses are 0..max_node */
+    /* Messages of the DBC that carry ISO-TP; NULL: there is none, and neither
+     * procedures nor what follows. */
+    const char *to_meter, *from_meter;
+    /** The question who it is. @return length */
+    size_t (*identify)(uint8_t ret[MG_PDU_MAX]);
+    /** @return MG_OK; MG_E_NOSUP: this is no answer to it; MG_E_PROTO: it is,
+     *  but malformed */
+    int (*identity)(const uint8_t *message, size_t len,
+                    struct mg_identity *ret);
+    /** MG_CAP_TELEGRAM: ask for a telegram with this challenge. */
+    size_t (*ask_telegram)(const uint8_t challenge[MG_CHALLENGE_LEN],
+                           uint8_t ret[MG_PDU_MAX]);
+    /** @return as identity */
+    int (*telegram)(const uint8_t *message, size_t len,
+                    struct mg_telegram *ret);
+    const struct mg_fault_bit *faults;
+    size_t n_faults;
+    int64_t starting_current_ma; /* Ist: below, nothing flows */
 };
 
 /* ---- Driver ---- */
@@ -240,6 +325,7 @@ struct mg_driver {
     int64_t max_voltage_mv, max_current_ma; /* plausibility, per phase */
     const struct mg_procedure *procedures;
     size_t n_procedures;
+    const struct mg_can_driver *can; /* MG_BUS_CAN; then no points */
 };
 
 /* ---- Firmware: the meter itself, for simulation ---- */
@@ -287,17 +373,41 @@ struct mg_fw_env {
     int64_t utc_ms;  /* true time: what a battery-backed clock has kept */
     const uint8_t *public_key; /* X and Y of P-256, 64 bytes; the private key is
                                 * in the crypto chip: see sign_request. NULL
-                                * unless MG_CAP_SIGNS */
+                                * unless MG_CAP_SIGNS or MG_CAP_TELEGRAM */
+    /** What the chip computes at once, both pure. ECDSA-SHA256 on P-256: keys
+     *  are X and Y, signatures r and s. */
+    bool (*verify)(const uint8_t public_key[64], const uint8_t *message,
+                   size_t len, const uint8_t signature[64]);
+    void (*sha256)(const uint8_t *data, size_t len, uint8_t ret[32]);
 };
 
 enum mg_fw_fault {
     MG_FW_FAULT_NONE,
-    MG_FW_FAULT_NV_SLOT, /* one stored copy is damaged */
-    MG_FW_FAULT_NV_ALL,  /* every stored copy is damaged */
-    MG_FW_FAULT_CLOCK,   /* the clock loses its time */
-    MG_FW_FAULT_NAN,     /* a measuring fault: the meter serves NaN */
-    MG_FW_FAULT_RESET,   /* an unexpected reset, as by the watchdog */
-    MG_FW_FAULT_CRYPTO   /* the crypto chip does not answer */
+    MG_FW_FAULT_NV_SLOT,     /* one stored copy is damaged */
+    MG_FW_FAULT_NV_ALL,      /* every stored copy is damaged */
+    MG_FW_FAULT_CLOCK,       /* the clock loses its time */
+    MG_FW_FAULT_NAN,         /* a measuring fault: the meter serves NaN */
+    MG_FW_FAULT_RESET,       /* an unexpected reset, as by the watchdog */
+    MG_FW_FAULT_CRYPTO,      /* the crypto chip does not answer */
+    MG_FW_FAULT_WELDED,      /* the relay's contacts do not open any more */
+    MG_FW_FAULT_TEMPERATURE, /* it is too hot */
+    MG_FW_FAULT_SENSOR,      /* a temperature sensor is broken */
+    MG_FW_FAULT_TELEGRAM,    /* signed telegrams come with a wrong signature */
+    MG_FW_FAULT_OVER         /* the last four, and CRYPTO, are over */
+};
+
+/* What a person in front of the meter sees. */
+struct mg_fw_display {
+    char row[17];     /* the digits or letters now shown */
+    char caption[25]; /* what is lit beside them: "kWh 20000 imp/kWh" */
+    bool impulse_led, warning_led;
+};
+
+/* A value that the firmware puts into its messages; the host encodes it as the
+ * configured DBC says and sends each message at its cycle time. */
+struct mg_fw_signal {
+    const char *name; /* "Message.Signal" of the built-in DBC */
+    enum mg_unit unit;
 };
 
 /* What the world around the meter sees. */
@@ -343,6 +453,16 @@ struct mg_firmware {
     /** Optional: as pdu, for the meter's second port, the optical one. */
     size_t (*optical_pdu)(void *state, uint8_t unit, const uint8_t *request,
                           size_t len, uint8_t *ret, size_t cap);
+    /* MG_BUS_CAN; `pdu` is then a message over ISO-TP, and `unit` the node. */
+    const struct mg_fw_signal *signals;
+    size_t n_signals;
+    /** @return false: it has no value now; the bits of the message stay 0 */
+    bool (*signal)(const void *state, size_t index, int64_t *ret);
+    /** A message that the meter sends by itself over ISO-TP; called after every
+     *  tick and request until it gives 0. @param cap  MG_PDU_MAX */
+    size_t (*unasked)(void *state, uint8_t *ret, size_t cap);
+    void (*display)(const void *state,
+                    struct mg_fw_display *ret); /* optional */
 };
 
 /* ---- The plugin ---- */
@@ -355,7 +475,12 @@ enum mg_capability {
     MG_CAP_SETTLEMENT = 1 << 2,
     MG_CAP_CLOCK = 1 << 3,
     MG_CAP_SIGNS = 1 << 4, /* signs datasets in the meter */
-    MG_CAP_FIRMWARE = 1 << 5
+    MG_CAP_FIRMWARE = 1 << 5,
+    MG_CAP_TELEGRAM = 1 << 6, /* sends signed energies, which alone are billed;
+                               * the station signs the dataset */
+    MG_CAP_SEAL = 1 << 7,  /* is sealed to its station, and it to the meter */
+    MG_CAP_DUTIES = 1 << 8 /* switches the load of a charging station: overload
+                            * and welded contacts are watched */
 };
 
 struct mg_plugin {

@@ -126,7 +126,15 @@ enum mg_kind {
     X(SUSPEND_ENERGY, "suspend_energy", MWH, GAUGE)                            \
     X(CLOCK_STATUS, "clock_status", COUNT, STATE)                              \
     X(SIGNATURE_ALGORITHM, "signature_algorithm", COUNT, STATE)                \
-    X(OCMF_VERSION, "ocmf_version", COUNT, STATE)
+    X(OCMF_VERSION, "ocmf_version", COUNT, STATE)                              \
+    /* A meter within a charging station. */                                   \
+    X(PART_NUMBER, "part_number", TEXT, STATE)                                 \
+    X(UDID, "udid", TEXT, STATE)                                               \
+    X(LRS_VERSION, "lrs_version", TEXT, STATE)                                 \
+    X(LRS_HASH, "lrs_hash", TEXT, STATE)                                       \
+    X(EVSE_FAULT, "evse_fault", BOOL, STATE)                                   \
+    X(PULSES_EXPORT, "pulses_export", COUNT, COUNTER)                          \
+    X(BOOTS, "boots", COUNT, STATE)
 
 enum mg_quantity {
 #define X(id, key, unit, kind) MG_Q_##id,
