@@ -4,7 +4,9 @@
 #ifndef MG_RUN_SETUP_H
 #define MG_RUN_SETUP_H
 
+#include "bus/can.h"
 #include "bus/modbus.h"
+#include "wire/dbc.h"
 
 #define MG_ID_MAX           48 /* ids: [a-z0-9_-], first a letter or digit */
 #define MG_SETUP_BUSES_MAX  4096
@@ -57,14 +59,26 @@ struct mg_setup_everest {
                                 * default 1000 */
 };
 
+/* The first three are the values of enum mg_modbus_framing. */
+enum mg_setup_bus_type {
+    MG_SETUP_RTU,
+    MG_SETUP_TCP,
+    MG_SETUP_RTU_TCP,
+    MG_SETUP_SOCKETCAN,
+    MG_SETUP_SOCKETCAND
+};
+
 struct mg_setup_bus {
     struct mg_setup_place place;
     char id[MG_ID_MAX];
+    enum mg_setup_bus_type type;
     struct mg_modbus_settings modbus; /* framing, baud, gaps */
     struct mg_tty_settings tty;       /* MG_MODBUS_RTU */
-    char host[256];                   /* the TCP framings */
+    char host[256];                   /* the TCP framings, socketcand */
     uint16_t port;
     uint32_t connect_timeout_ms;
+    struct mg_socketcan_settings can; /* SOCKETCAN; SOCKETCAND: the interface is
+                                       * the name of its bus */
 };
 
 /** What the simulated meter of a meter does; used by --simulate only. */
@@ -78,13 +92,23 @@ struct mg_setup_load {
 
 /** Charging transactions of one meter. */
 struct mg_setup_session {
-    char evse[64];      /* OCMF CI; default: the meter's id */
-    bool is_chargebox;  /* OCMF CT: CBIDC instead of EVSEID */
-    uint32_t loss_uohm; /* cable loss per phase, 0 (socket) or 23000
-                         * (tethered cable); station signing only */
-    bool is_ocpp_plain; /* the record as it is instead of base64 */
-    char *public_key;   /* pinned: hex or base64; NULL = any */
-    char everest[64];   /* module id in EVerest, "" = not served */
+    char evse[64];             /* OCMF CI; default: the meter's id */
+    bool is_chargebox;         /* OCMF CT: CBIDC instead of EVSEID */
+    uint32_t loss_uohm;        /* cable loss per phase, 0 (socket) or 23000
+                                * (tethered cable); station signing only */
+    bool is_ocpp_plain;        /* the record as it is instead of base64 */
+    char *public_key;          /* pinned: hex or base64; NULL = any */
+    char everest[64];          /* module id in EVerest, "" = not served */
+    uint32_t current_limit_ma; /* per phase; from 1.25 times this on it is an
+                                * overload (Flex Series guide, annex B); 0 =
+                                * not watched */
+};
+
+/** Where another DBC than the built-in one has a signal. */
+struct mg_setup_signal {
+    char what[64];                  /* key of a channel, "request",
+                                     * "answer" */
+    char name[2 * MG_DBC_NAME_MAX]; /* "Message.Signal", "Message" */
 };
 
 struct mg_setup_meter {
@@ -99,7 +123,12 @@ struct mg_setup_meter {
     uint32_t timeout_ms, gap_ms; /* default: the driver's */
     uint16_t max_registers;      /* default: the driver's */
     uint16_t max_gap;            /* default: the driver's */
-    size_t n_allowed;            /* command verbs the broker may give */
+    /* On CAN. */
+    char *dbc_file;           /* owned; NULL: the model's own */
+    const struct mg_dbc *dbc; /* one of setup->dbcs */
+    size_t n_signals;
+    struct mg_setup_signal *signals; /* owned */
+    size_t n_allowed;                /* command verbs the broker may give */
     char allowed[MG_ALLOW_MAX][32];
     struct mg_setup_load load;
     struct mg_setup_session session;
@@ -122,13 +151,23 @@ struct mg_setup {
     struct mg_setup_station station;
     struct mg_setup_everest everest;
     char timezone[64]; /* of the site, as in the tz database; default UTC */
-    size_t n_buses, n_meters;
+    size_t n_buses, n_meters, n_dbcs;
+    struct mg_setup_dbc {
+        char *file;                /* owned */
+        struct mg_dbc *dbc;        /* owned */
+    } * dbcs;                      /* owned; each file once */
     struct mg_setup_bus *buses;    /* owned */
     struct mg_setup_meter *meters; /* owned */
 };
 
 /** Free everything the setup owns, wiping secrets; NULL is allowed. */
 void mg_setup_destroy(struct mg_setup *setup);
+
+/** A bus for meters on CAN. */
+static inline bool mg_setup_is_can(const struct mg_setup_bus *bus)
+{
+    return bus->type >= MG_SETUP_SOCKETCAN;
+}
 
 /** Descriptors the gateway needs to run this. */
 size_t mg_setup_descriptors(const struct mg_setup *setup);
