@@ -5,8 +5,8 @@
 #define MG_RUN_SETUP_H
 
 #include "bus/can.h"
+#include "bus/can_signals.h"
 #include "bus/modbus.h"
-#include "wire/dbc.h"
 
 #define MG_ID_MAX           48 /* ids: [a-z0-9_-], first a letter or digit */
 #define MG_SETUP_BUSES_MAX  4096
@@ -104,13 +104,6 @@ struct mg_setup_session {
                                 * not watched */
 };
 
-/** Where another DBC than the built-in one has a signal. */
-struct mg_setup_signal {
-    char what[64];                  /* key of a channel, "request",
-                                     * "answer" */
-    char name[2 * MG_DBC_NAME_MAX]; /* "Message.Signal", "Message" */
-};
-
 struct mg_setup_meter {
     struct mg_setup_place place;
     char id[MG_ID_MAX];
@@ -127,7 +120,7 @@ struct mg_setup_meter {
     char *dbc_file;           /* owned; NULL: the model's own */
     const struct mg_dbc *dbc; /* one of setup->dbcs */
     size_t n_signals;
-    struct mg_setup_signal *signals; /* owned */
+    struct mg_can_override *signals; /* owned */
     size_t n_allowed;                /* command verbs the broker may give */
     char allowed[MG_ALLOW_MAX][32];
     struct mg_setup_load load;
