@@ -14,10 +14,10 @@ struct cpkm3000_options {
     int64_t wiring;    /* enum; IT: L2 is the neutral, 230 V */
     int64_t phase_map; /* enum; the driver turns it back */
     /* Simulated meter only. */
-    int64_t display_s;      /* 3..10: each value on the display */
-    int64_t has_sw_page;    /* bool: the last page is "SW" */
-    char update_key[129];   /* X and Y of the manufacturer's key, hex; "" = no
-                             * update is taken */
+    int64_t display_s;    /* 3..10: each value on the display */
+    int64_t has_sw_page;  /* bool: the last page is "SW" */
+    char update_key[129]; /* X and Y of the manufacturer's key, hex; "" = no
+                           * update is taken */
 };
 
 #endif
