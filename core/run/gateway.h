@@ -48,10 +48,11 @@ struct mg_gateway_settings {
     struct mg_store *store; /* NULL: nothing durable (`read`) */
     /** Lines other than the setup's, for simulation in memory; optional. */
     struct mg_transport *(*line)(void *ctx, size_t bus);
+    struct mg_can_transport *(*can_line)(void *ctx, size_t bus);
     bool is_manual;    /* no schedule: only mg_gateway_read_once */
     bool is_simulated; /* the meters are; `info` says so */
     const struct mg_gateway_observer *observer; /* optional */
-    void *ctx;                                  /* of line and observer */
+    void *ctx; /* of line, can_line and observer */
 };
 
 struct mg_gateway_stats {

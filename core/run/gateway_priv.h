@@ -20,6 +20,8 @@
 struct meter;
 struct session;
 struct station;
+struct can_meter;
+struct duties;
 
 /* A plan is the same for all meters of one model, variant and limits. */
 struct shared_plan {
@@ -33,9 +35,10 @@ struct shared_plan {
 struct line {
     struct mg_gateway *gateway;
     const struct mg_setup_bus *setup;
-    struct mg_modbus *bus;
+    struct mg_modbus *bus; /* or, of a CAN line, */
+    struct mg_can *can;
     bool is_up;
-    struct mg_complaint complaint;
+    struct mg_complaint complaint, state_complaint, overrun_complaint;
     char reason[MG_ERR_TEXT];
 };
 
@@ -75,6 +78,10 @@ struct task {
     size_t n_values;
     uint64_t ticket; /* the SEND in `out` waits for this commit; 0 = none */
     bool is_stored, is_in_flight, is_canceled, must_resume;
+    bool is_internal; /* the gateway's own: nobody is answered */
+    uint8_t stage;    /* enum mg_step_stage: of an update */
+    char *text;       /* owned: image of an update; NULL = none */
+    size_t text_len;
     unsigned n_steps;
     struct task_kept {
         uint32_t version;
@@ -128,6 +135,15 @@ struct meter {
     struct task *task;       /* owned, on demand */
     struct session *session; /* owned; NULL: cannot have one */
     uint16_t ocmf_version;   /* major << 8 | minor; 0 = not known */
+
+    /* Within a charging station. */
+    struct can_meter *can; /* owned; NULL: on Modbus */
+    struct duties *duties; /* owned; NULL: none */
+    bool must_seal;        /* as soon as it can be asked */
+    char udid[64];         /* base64 of serial and part number, or "" */
+    char part_number[32], lrs_version[16];
+    uint8_t lrs_hash[32]; /* of the meter's software */
+    bool has_lrs_hash;
 };
 
 struct mg_gateway {
@@ -228,6 +244,12 @@ void mg_session_sample(struct meter *meter, const struct mg_sample *sample);
 void mg_session_meter_answered(struct meter *meter);
 void mg_session_meter_lost(struct meter *meter);
 void mg_session_durable(struct mg_gateway *gateway);
+/** A signed telegram that answers the session's own challenge has come. */
+void mg_session_telegram(struct meter *meter, const struct mg_value *energy);
+/** What is billed is not to be trusted from here on. */
+void mg_session_fault(struct meter *meter, const char *why);
+/** Transaction that is going on; NULL: none. */
+const char *mg_session_transaction(const struct meter *meter);
 /* For procedure.c. */
 void mg_session_resume_op(struct meter *meter, const struct task *task);
 const char *mg_session_dataset_text(struct meter *meter, size_t *ret_len);
@@ -237,6 +259,12 @@ void mg_session_op_done(struct task *task, int code, const char *reason);
 
 /* procedure.c: runs the step functions of drivers. */
 struct task *mg_task_of(struct meter *meter); /* made if need be; or NULL */
+/** Run a command of the gateway's own; what comes of it is told by
+ *  mg_duties_done. @return MG_OK; MG_E_BUSY; MG_E_NOSUP; MG_E_NOMEM */
+int mg_procedure_run(struct meter *meter, const char *verb, const void *args,
+                     size_t args_len);
+/** Send to the meter, on whatever bus; as mg_modbus_submit. */
+int mg_meter_submit(struct meter *meter, struct mg_modbus_request *request);
 const struct mg_procedure *mg_procedure_find(const struct meter *meter,
                                              const char *verb);
 void mg_procedure_start(struct task *task, enum mg_step_event event);

@@ -143,6 +143,7 @@ struct mg_setup {
     struct mg_setup_simulation simulation;
     struct mg_setup_station station;
     struct mg_setup_everest everest;
+    char *update_dir;  /* owned: images for meters; NULL = none */
     char timezone[64]; /* of the site, as in the tz database; default UTC */
     size_t n_buses, n_meters, n_dbcs;
     struct mg_setup_dbc {
