@@ -56,7 +56,9 @@ enum { ONLY_TOTAL = MG_PHASE_TOTAL, TO_L3 = MG_PHASE_L3, TO_N = MG_PHASE_N };
  * net reactive power; 130 (150, 170, 190) voltage between phases L1-L2, L2-L3,
  * L3-L1; 131 angle between voltage and current of the whole meter; abstract 132
  * bus address, 133 line speed, 134 pulse counter, 135 what a meter that signs
- * keeps of a charging transaction: D 0 states and counts, 1 times, 2 energies.
+ * keeps of a charging transaction: D 0 states and counts, 1 times, 2 energies;
+ * 136 of a meter within a charging station: D 0 legally relevant software, 1
+ * the station's fault line, 2 starts.
  */
 static const struct {
     uint8_t a, c, d, e, last_phase;
@@ -116,6 +118,13 @@ static const struct {
     [MG_Q_FISCAL_ENERGY] = {0, 135, 2, 5, ONLY_TOTAL},
     [MG_Q_HOLD_ENERGY] = {0, 135, 2, 6, ONLY_TOTAL},
     [MG_Q_SUSPEND_ENERGY] = {0, 135, 2, 7, ONLY_TOTAL},
+    [MG_Q_PART_NUMBER] = {0, 96, 1, 2, ONLY_TOTAL},
+    [MG_Q_UDID] = {0, 96, 1, 3, ONLY_TOTAL},
+    [MG_Q_LRS_VERSION] = {0, 136, 0, 0, ONLY_TOTAL},
+    [MG_Q_LRS_HASH] = {0, 136, 0, 1, ONLY_TOTAL},
+    [MG_Q_EVSE_FAULT] = {0, 136, 1, 0, ONLY_TOTAL},
+    [MG_Q_BOOTS] = {0, 136, 2, 0, ONLY_TOTAL},
+    [MG_Q_PULSES_EXPORT] = {0, 134, 8, 1, ONLY_TOTAL},
 };
 
 /* C of the neutral conductor, and the angle of I to U of one phase: C 81 with
