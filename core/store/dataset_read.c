@@ -1,15 +1,10 @@
-/* Reading datasets, in any process: a connection of its own and one short read
- * for each row. A read transaction left open would keep the WAL of a running
- * gateway from being used again. */
-#include <errno.h>
-#include <limits.h>
+/* Reading datasets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "store/dataset.h"
-#include "store/file.h"
+#include "store/reader.h"
 
 #define DATASET_VERSION 2 /* of the schema, that datasets came with */
 #define SQL_MAX         1024
@@ -87,52 +82,6 @@ static const char *const queries[N_QUERIES] = {
 
 /* ---- Open and close ---- */
 
-static int check_file(const char *path, struct mg_err *err)
-{
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        return errno == ENOENT
-                   ? mg_err_set(err, MG_E_NOTFOUND, "there is no %s", path)
-                   : mg_err_errno(err, errno, "cannot read %s", path);
-    }
-    return S_ISREG(st.st_mode)
-               ? MG_OK
-               : mg_err_set(err, MG_E_PROTO, "%s is not a file", path);
-}
-
-static int check_version(sqlite3 *db, const char *path, struct mg_err *err)
-{
-    int version = 0;
-    int rc = store__file_version(db, path, &version, err);
-    if (rc == MG_OK && version < DATASET_VERSION) {
-        rc = mg_err_set(err, MG_E_NOSUP,
-                        "%s is of an older version and holds no datasets yet: "
-                        "the gateway brings it up to date when it starts",
-                        path);
-    }
-    return rc;
-}
-
-static bool has_wal(const char *path)
-{
-    char name[PATH_MAX];
-    struct stat st;
-    int n = snprintf(name, sizeof name, "%s-wal", path);
-    return n < 0 || (size_t)n >= sizeof name ||
-           (stat(name, &st) == 0 && st.st_size > 0);
-}
-
-/* Reading a database with a WAL needs a file beside it. Who may not make that,
- * on a read-only medium or in a stopped gateway's folder, reads without. */
-static int open_db(const char *path, sqlite3 **ret_db, struct mg_err *err)
-{
-    int rc = store__file_open_reader(path, ret_db, err);
-    if (rc == MG_E_IO && !has_wal(path)) {
-        rc = store__file_open_still(path, ret_db, err);
-    }
-    return rc == MG_OK ? check_version(*ret_db, path, err) : rc;
-}
-
 struct mg_datasets *mg_datasets_open(const char *path, struct mg_err *err)
 {
     struct mg_datasets *d = calloc(1, sizeof *d);
@@ -140,11 +89,8 @@ struct mg_datasets *mg_datasets_open(const char *path, struct mg_err *err)
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
         return NULL;
     }
-    int rc = check_file(path, err);
-    if (rc == MG_OK) {
-        rc = open_db(path, &d->db, err);
-    }
-    if (rc == MG_OK) {
+    if (store__reader_open(path, DATASET_VERSION, "datasets", &d->db, err) ==
+        MG_OK) {
         return d;
     }
     mg_datasets_close(d);
@@ -172,37 +118,24 @@ static int foreign_row(sqlite3_stmt *q, struct mg_err *err)
                       (long long)sqlite3_column_int64(q, COL_ID));
 }
 
-static bool take_text(sqlite3_stmt *q, enum column column, char *ret,
-                      size_t cap)
-{
-    const void *text = sqlite3_column_text(q, (int)column);
-    size_t len = (size_t)sqlite3_column_bytes(q, (int)column);
-    if (text == NULL || len >= cap || memchr(text, '\0', len) != NULL) {
-        return false;
-    }
-    memcpy(ret, text, len);
-    ret[len] = '\0';
-    return true;
-}
-
 static bool take_texts(sqlite3_stmt *q, struct mg_dataset *d)
 {
     char context[2];
-    if (!take_text(q, COL_CONTEXT, context, sizeof context)) {
+    if (!store__reader_text(q, COL_CONTEXT, context, sizeof context)) {
         return false;
     }
     d->context = context[0];
-    return take_text(q, COL_METER, d->meter, sizeof d->meter) &&
-           take_text(q, COL_TRANSACTION, d->transaction,
-                     sizeof d->transaction) &&
-           take_text(q, COL_FINGERPRINT, d->fingerprint,
-                     sizeof d->fingerprint) &&
-           take_text(q, COL_VERDICT, d->verdict, sizeof d->verdict) &&
-           take_text(q, COL_MODEL, d->model, sizeof d->model) &&
-           take_text(q, COL_SERIAL, d->serial, sizeof d->serial) &&
-           take_text(q, COL_MARK, d->mark, sizeof d->mark) &&
-           take_text(q, COL_WHY, d->why, sizeof d->why) &&
-           take_text(q, COL_KEY, d->key_hex, sizeof d->key_hex);
+    return store__reader_text(q, COL_METER, d->meter, sizeof d->meter) &&
+           store__reader_text(q, COL_TRANSACTION, d->transaction,
+                              sizeof d->transaction) &&
+           store__reader_text(q, COL_FINGERPRINT, d->fingerprint,
+                              sizeof d->fingerprint) &&
+           store__reader_text(q, COL_VERDICT, d->verdict, sizeof d->verdict) &&
+           store__reader_text(q, COL_MODEL, d->model, sizeof d->model) &&
+           store__reader_text(q, COL_SERIAL, d->serial, sizeof d->serial) &&
+           store__reader_text(q, COL_MARK, d->mark, sizeof d->mark) &&
+           store__reader_text(q, COL_WHY, d->why, sizeof d->why) &&
+           store__reader_text(q, COL_KEY, d->key_hex, sizeof d->key_hex);
 }
 
 static int64_t known(sqlite3_stmt *q, enum column column, int64_t not_known)
@@ -290,8 +223,7 @@ static int take_row(struct mg_datasets *d, sqlite3_stmt *q,
 
 static int read_failed(struct mg_datasets *d, struct mg_err *err)
 {
-    (void)store__db_err(d->db, err, "cannot read the datasets");
-    return err->code = MG_E_IO;
+    return store__reader_failed(d->db, "cannot read the datasets", err);
 }
 
 /* Step a query with its parameters bound, and reset it. */

@@ -56,8 +56,41 @@ static const char version_2[] =
     " WHERE state=0;"
     "CREATE TABLE reserve(id INTEGER PRIMARY KEY, space BLOB NOT NULL);";
 
+/* The metrological log book. The triggers refuse, also to other programs, what
+ * it must not suffer: an entry taken out, changed, or put between others. Only
+ * a signature may come later, once. `logbook_books` counts what was ever
+ * written: it shows that entries were taken out at the end, and is there
+ * without going over all of them. */
+static const char version_3[] =
+    "CREATE TABLE logbook(number INTEGER PRIMARY KEY, entry BLOB NOT NULL,"
+    " hash BLOB NOT NULL, signature BLOB, fingerprint TEXT NOT NULL);"
+    "CREATE INDEX logbook_unsigned ON logbook(number) WHERE signature IS NULL;"
+    "CREATE TABLE logbook_books(id INTEGER PRIMARY KEY CHECK(id=1),"
+    " n_entries INTEGER NOT NULL, n_bytes INTEGER NOT NULL,"
+    " last_number INTEGER NOT NULL, last_hash BLOB NOT NULL);"
+    "INSERT INTO logbook_books VALUES(1, 0, 0, 0, zeroblob(32));"
+    "CREATE TRIGGER logbook_is_kept BEFORE DELETE ON logbook"
+    " BEGIN SELECT RAISE(ABORT, 'entries of the log book are kept'); END;"
+    "CREATE TRIGGER logbook_stays BEFORE UPDATE ON logbook"
+    " WHEN old.signature IS NOT NULL OR new.signature IS NULL"
+    " OR new.number IS NOT old.number OR new.entry IS NOT old.entry"
+    " OR new.hash IS NOT old.hash"
+    " BEGIN SELECT RAISE(ABORT, 'entries of the log book stay as they are');"
+    " END;"
+    "CREATE TRIGGER logbook_grows BEFORE INSERT ON logbook"
+    " WHEN new.number<=(SELECT coalesce(max(number), 0) FROM logbook)"
+    " BEGIN SELECT RAISE(ABORT, 'the log book grows at its end'); END;"
+    "CREATE TRIGGER logbook_counts AFTER INSERT ON logbook"
+    " BEGIN UPDATE logbook_books SET n_entries=n_entries+1,"
+    " n_bytes=n_bytes+length(new.entry)+length(new.hash)"
+    "+coalesce(length(new.signature), 0)+length(new.fingerprint),"
+    " last_number=new.number, last_hash=new.hash; END;"
+    "CREATE TRIGGER logbook_is_signed AFTER UPDATE ON logbook"
+    " BEGIN UPDATE logbook_books SET"
+    " n_bytes=n_bytes+length(new.signature)+length(new.fingerprint); END;";
+
 /* From each version to the next; a new file takes all steps. */
-static const char *const schema_steps[] = {version_1, version_2};
+static const char *const schema_steps[] = {version_1, version_2, version_3};
 
 #define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
 

@@ -55,12 +55,13 @@ static bool fits_without(const struct store_queue *q,
     static const size_t max[STORE_N_ITEM_KINDS] = {
         [STORE_ITEM_PUT] = STORE_QUEUE_PUTS,
         [STORE_ITEM_ROW] = STORE_QUEUE_ROWS,
-        [STORE_ITEM_DATASET] = STORE_QUEUE_DATASETS};
+        [STORE_ITEM_DATASET] = STORE_QUEUE_DATASETS,
+        [STORE_ITEM_LOG] = STORE_QUEUE_LOGS};
     enum store_item_kind kind = item->kind;
     size_t n = q->waiting.n[kind] + q->n_taken[kind] - gone->n[kind];
     uint64_t n_bytes = q->waiting.n_bytes + q->n_taken_bytes - gone->n_bytes;
-    /* Nothing else keeps a dataset out. */
-    bool has_bytes = kind == STORE_ITEM_DATASET ||
+    /* Nothing else keeps these out. */
+    bool has_bytes = kind == STORE_ITEM_DATASET || kind == STORE_ITEM_LOG ||
                      n_bytes + size_of(item) <= STORE_QUEUE_BYTES;
     return n < max[kind] && has_bytes;
 }

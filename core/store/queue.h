@@ -1,5 +1,6 @@
-/* What the loop has handed over and the disk does not have yet: rows, values
- * and datasets in one order. No locking in here: the owner holds its mutex.
+/* What the loop has handed over and the disk does not have yet: rows, values,
+ * datasets and entries of the log book in one order. No locking in here: the
+ * owner holds its mutex.
  *
  * All that is handed over in one turn of the loop is a group, and a group is
  * never split between two transactions. */
@@ -11,12 +12,14 @@
 #define STORE_QUEUE_ROWS     4096
 #define STORE_QUEUE_PUTS     4096
 #define STORE_QUEUE_DATASETS 1024 /* whatever else waits */
+#define STORE_QUEUE_LOGS     2048 /* likewise */
 #define STORE_QUEUE_BYTES    (64ULL * 1024 * 1024)
 
 enum store_item_kind {
     STORE_ITEM_PUT, /* a value to set */
     STORE_ITEM_ROW, /* of the outbox */
     STORE_ITEM_DATASET,
+    STORE_ITEM_LOG, /* an entry of the log book, or its signature */
     STORE_N_ITEM_KINDS
 };
 
@@ -28,9 +31,9 @@ struct store_item {
     enum mg_row_class class_;
     uint32_t n_readings;
     int64_t created_ms;
-    size_t name_len; /* topic, key, or struct mg_dataset */
-    size_t len;      /* payload, value, or record and original; 0 of a value:
-                      * delete it */
+    size_t name_len; /* topic, key, struct mg_dataset or struct store_log */
+    size_t len;      /* payload, value, record and original, entry or
+                      * signature; 0 of a value: delete it */
     char bytes[];    /* the name, then the payload */
 };
 

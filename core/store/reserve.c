@@ -1,6 +1,7 @@
 /* Space within the file that is given away when the disk is full and a signed
- * dataset waits, which thinning alone has not made room for: there may be no
- * readings to thin. Pages of rows that are deleted are used again. */
+ * dataset or an entry of the log book waits, which thinning alone has not made
+ * room for: there may be no readings to thin. Pages of rows that are deleted
+ * are used again. */
 #include "store/writer.h"
 
 #define ROW_BYTES 65536

@@ -203,7 +203,8 @@ static void commit_all(struct mg_store *s, struct state *t, struct pass *p)
     bool is_disk_full = t->n_failures > 0 && t->err.code == MG_E_NOSPC;
     if (is_disk_full) {
         bool is_urgent =
-            t->n_failures > 1 && p->items.n[STORE_ITEM_DATASET] > 0;
+            t->n_failures > 1 && (p->items.n[STORE_ITEM_DATASET] > 0 ||
+                                  p->items.n[STORE_ITEM_LOG] > 0);
         enum store_shrink shrink =
             is_urgent ? STORE_SHRINK_RESERVE : STORE_SHRINK_LIVE;
         struct store_list items = p->items;

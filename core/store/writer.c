@@ -1,6 +1,7 @@
 #include "store/writer.h"
 
 #include "store/dataset_row.h"
+#include "store/logbook_row.h"
 
 #define NEXT_ARRIVAL                                                           \
     "CASE WHEN ?20 IS NOT NULL"                                                \
@@ -50,6 +51,11 @@ static const char *const queries[STORE_N_QUERIES] = {
         " arrival=" NEXT_ARRIVAL
         " WHERE id=(SELECT id FROM dataset WHERE state=0 AND meter=?3"
         " AND transaction_id=?4 ORDER BY id LIMIT 1)",
+    [STORE_Q_ADD_LOG] = "INSERT INTO logbook(number, entry, hash, fingerprint)"
+                        " VALUES(?1, ?2, ?3, '')",
+    /* A row that somebody took out meanwhile is no reason to stop. */
+    [STORE_Q_SIGN_LOG] = "UPDATE logbook SET signature=?2, fingerprint=?3"
+                         " WHERE number=?1 AND signature IS NULL",
     [STORE_Q_ADD_RESERVE] = "INSERT INTO reserve(space) VALUES(zeroblob(?1))",
     [STORE_Q_DROP_RESERVE] = "DELETE FROM reserve",
     [STORE_Q_DELETE_PARKED] = "DELETE FROM parked WHERE id=?1",
@@ -261,6 +267,8 @@ static int write_item(struct store_writer *w, const struct store_item *item,
         return add_row(w, item, err);
     case STORE_ITEM_DATASET:
         return store__write_dataset(w, item, err);
+    case STORE_ITEM_LOG:
+        return store__write_log(w, item, err);
     default:
         return put(w, item, err);
     }
