@@ -90,6 +90,10 @@ int mg_ocmf_parse(const char *text, size_t len, struct mg_ocmf *ret,
  *  @return length; 0 and "" when it does not fit or is absent */
 size_t mg_ocmf_text(struct mg_span span, char *buf, size_t cap);
 
+/** The session that PG names behind its number, as ChargePoint's stations do:
+ *  "T15-4193206880799101095". @return false: none, or more than 64 bits */
+bool mg_ocmf_session(const struct mg_ocmf *ocmf, uint64_t *ret);
+
 /** Offset between two numbers of one unit: ret_mantissa * 10^-ret_decimals =
  *  b - a, exactly. @return MG_OK or MG_E_RANGE */
 int mg_ocmf_difference(const struct mg_ocmf_number *a,

@@ -62,6 +62,16 @@ static void put_text(struct mg_json *j, const char *key, const char *text)
     mg_json_raw(j, quoted, n);
 }
 
+/* After the comma that comes next, in the form of ChargePoint. */
+static void put_blank(struct mg_json *j, const struct mg_ocmf_head *h)
+{
+    if (h->form == MG_OCMF_FORM_CHARGEPOINT && j->has_item) {
+        j->has_item = false; /* it is written here */
+        mg_json_raw(j, ", ", 2);
+        j->has_item = false;
+    }
+}
+
 static void put_if_any(struct mg_json *j, const char *key, const char *text)
 {
     if (text != NULL && text[0] != '\0') {
@@ -131,7 +141,8 @@ unsigned mg_ocmf_decimals(int64_t resolution_mwh)
 }
 
 /* "2025-06-03T07:48:45,000+0000 U" */
-static int put_time(struct mg_json *j, const struct mg_ocmf_entry *e)
+static int put_time(struct mg_json *j, const struct mg_ocmf_head *h,
+                    const struct mg_ocmf_entry *e)
 {
     char local[MG_TIME_TEXT];
     int rc = mg_time_format(e->utc_ms + e->offset_min * INT64_C(60000), local);
@@ -144,6 +155,7 @@ static int put_time(struct mg_json *j, const struct mg_ocmf_entry *e)
     (void)snprintf(text, sizeof text, "%.19s,%.3s%c%02u%02u %c", local,
                    local + 20, e->offset_min < 0 ? '-' : '+', minutes / 60,
                    minutes % 60, e->clock);
+    put_blank(j, h);
     mg_json_member_str(j, "TM", text);
     return MG_OK;
 }
@@ -155,6 +167,28 @@ static void put_energy(struct mg_json *j, const char *key, int64_t units,
     mg_json_decimal(j, units, decimals, 0);
 }
 
+static void put_loss(struct mg_json *j, const struct mg_ocmf_head *h,
+                     int64_t units, unsigned decimals)
+{
+    if (!h->has_loss) {
+        return;
+    }
+    if (h->form == MG_OCMF_FORM_CHARGEPOINT) {
+        for (; decimals > 1 && units % 10 == 0; decimals--) {
+            units /= 10;
+        }
+    }
+    put_blank(j, h);
+    put_energy(j, "CL", units, decimals);
+}
+
+static void put_entry_text(struct mg_json *j, const struct mg_ocmf_head *h,
+                           const char *key, const char *text)
+{
+    put_blank(j, h);
+    mg_json_member_str(j, key, text);
+}
+
 static int put_entry(struct mg_json *j, const struct mg_ocmf_head *h,
                      const struct mg_ocmf_entry *e, unsigned decimals)
 {
@@ -164,25 +198,73 @@ static int put_entry(struct mg_json *j, const struct mg_ocmf_head *h,
         return MG_E_RANGE;
     }
     char tx[2] = {e->tx, '\0'}, status[2] = {e->status, '\0'};
+    put_blank(j, h);
     mg_json_open(j, '{');
     put_if_any(j, "TX", tx);
-    int rc = put_time(j, e);
-    mg_json_member_str(j, "RU", "kWh");
-    mg_json_member_str(j, "RI", "1-b:1.8.0");
-    mg_json_member_str(j, "RT", "AC");
+    int rc = put_time(j, h, e);
+    put_entry_text(j, h, "RU", "kWh");
+    put_entry_text(j, h, "RI", "1-b:1.8.0");
+    put_entry_text(j, h, "RT", "AC");
+    put_blank(j, h);
     put_energy(j, "RV", shown - loss, decimals);
-    if (h->has_loss) {
-        put_energy(j, "CL", loss, decimals);
-    }
+    put_loss(j, h, loss, decimals);
     if (e->is_energy_bad || e->is_time_bad) {
-        mg_json_member_str(j, "EF",
-                           !e->is_time_bad     ? "E"
-                           : !e->is_energy_bad ? "t"
-                                               : "Et");
+        put_entry_text(j, h, "EF",
+                       !e->is_time_bad     ? "E"
+                       : !e->is_energy_bad ? "t"
+                                           : "Et");
     }
-    mg_json_member_str(j, "ST", status);
+    put_entry_text(j, h, "ST", status);
     mg_json_close(j, '}');
     return rc;
+}
+
+static void put_cable(struct mg_json *j, const struct mg_ocmf_head *h)
+{
+    if (!h->has_loss) {
+        return;
+    }
+    put_blank(j, h);
+    mg_json_key(j, "LC");
+    mg_json_open(j, '{');
+    mg_json_member_str(j, "LU", "uOhm");
+    put_blank(j, h);
+    if (h->form == MG_OCMF_FORM_CHARGEPOINT) { /* "23000.0" */
+        mg_json_key(j, "LR");
+        mg_json_decimal(j, INT64_C(10) * h->loss_uohm, 1, 0);
+    } else {
+        mg_json_member_int(j, "LR", h->loss_uohm);
+    }
+    mg_json_close(j, '}');
+}
+
+static void put_text_apart(struct mg_json *j, const struct mg_ocmf_head *h,
+                           const char *key, const char *text)
+{
+    if (text != NULL) {
+        put_blank(j, h);
+        put_text(j, key, text);
+    }
+}
+
+static void put_chargepoint_head(struct mg_json *j,
+                                 const struct mg_ocmf_head *h, const char *pg)
+{
+    put_text(j, "FV", h->version);
+    put_text(j, "GI", or_empty(h->gi));
+    put_text(j, "PG", pg);
+    put_if_any(j, "GV", h->gv);
+    put_text(j, "MV", or_empty(h->mv));
+    put_text_apart(j, h, "MM", or_empty(h->mm));
+    put_text_apart(j, h, "MS", or_empty(h->ms));
+    put_text_apart(j, h, "MF", h->mf);
+    put_blank(j, h);
+    mg_json_member_bool(j, "IS", h->is_assigned);
+    put_text_apart(j, h, "ID", or_empty(h->data));
+    put_blank(j, h);
+    mg_json_member_int(j, "CI", h->connector);
+    put_cable(j, h);
+    put_text_apart(j, h, "TT", or_empty(h->tariff));
 }
 
 static void put_head(struct mg_json *j, const struct mg_ocmf_head *h,
@@ -204,13 +286,7 @@ static void put_head(struct mg_json *j, const struct mg_ocmf_head *h,
     put_text(j, "ID", or_empty(h->data));
     put_if_any(j, "CT", h->ct);
     put_if_any(j, "CI", h->ci);
-    if (h->has_loss) {
-        mg_json_key(j, "LC");
-        mg_json_open(j, '{');
-        mg_json_member_str(j, "LU", "uOhm");
-        mg_json_member_int(j, "LR", h->loss_uohm);
-        mg_json_close(j, '}');
-    }
+    put_cable(j, h);
     if (h->tariff != NULL) {
         put_text(j, "TT", h->tariff);
     }
@@ -220,12 +296,18 @@ int mg_ocmf_payload(const struct mg_ocmf_head *head, const char *pg,
                     const struct mg_ocmf_entry *entries, size_t n,
                     unsigned decimals, char *ret, size_t cap, size_t *ret_len)
 {
-    if (decimals < 2 || decimals > 4) {
+    bool is_chargepoint = head->form == MG_OCMF_FORM_CHARGEPOINT;
+    if (decimals < 2 || decimals > 4 ||
+        (is_chargepoint && (head->connector < 1 || head->connector > 2))) {
         return MG_E_RANGE;
     }
     struct mg_json j = mg_json_init(ret, cap);
     mg_json_open(&j, '{');
-    put_head(&j, head, pg);
+    if (is_chargepoint) {
+        put_chargepoint_head(&j, head, pg);
+    } else {
+        put_head(&j, head, pg);
+    }
     mg_json_key(&j, "RD");
     mg_json_open(&j, '[');
     for (size_t i = 0; i < n; i++) {

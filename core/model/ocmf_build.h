@@ -5,8 +5,19 @@
 
 #include "base/err.h"
 
+/** How a station writes its payload. */
+enum mg_ocmf_form {
+    MG_OCMF_FORM_DEFAULT,
+    /** As the example of the Flex Series guide, "Verify signed charging data
+     *  records", byte for byte: FV, GI, PG, GV, MV, MM, MS, MF, IS, ID, CI, LC,
+     *  TT, RD; a blank after the commas that follow MV, but none before RD; CI
+     *  a number; CL without superfluous zeros. */
+    MG_OCMF_FORM_CHARGEPOINT
+};
+
 /** Texts are UTF-8 and NUL-terminated; NULL or "" as each says. */
 struct mg_ocmf_head {
+    enum mg_ocmf_form form;   /* of mg_ocmf_payload */
     const char *version;      /* FV, "1.0" */
     const char *gi, *gs, *gv; /* gateway; gv "" = left out */
     bool is_assigned;         /* IS */
@@ -21,6 +32,7 @@ struct mg_ocmf_head {
     const char *mv, *mm, *ms, *mf;
     bool has_loss;
     uint32_t loss_uohm; /* LR, LU "uOhm" */
+    uint8_t connector;  /* CI of CHARGEPOINT: 1 right, 2 left */
 };
 
 struct mg_ocmf_entry {
@@ -47,14 +59,16 @@ int mg_ocmf_check_text(const char *what, const char *text, size_t max_len,
 int mg_ocmf_dataset(const struct mg_ocmf_head *head, char *ret, size_t cap,
                     size_t *ret_len);
 
-/** The payload that a station signs, members in the order of the ChargePoint
- *  Flex Series manual, annex A.
+/** The payload that a station signs, in one of its forms.
  *
  *  RV and CL have `decimals` decimals of a kWh. Both are cut, not rounded, so
- *  that RV + CL is exactly what the meter showed at that resolution.
+ *  that RV + CL is exactly what the meter showed at that resolution. In the
+ *  form CHARGEPOINT the zeros at the end of CL are left out, down to one
+ *  decimal: "0.0", "0.0009".
+ *  @param pg        "T7"; CHARGEPOINT: "T7-<session id>"
  *  @param decimals  2..4
  *  @return as mg_ocmf_dataset; MG_E_RANGE: a time, an energy below 0, a loss
- *          above the energy */
+ *          above the energy, a connector other than 1 and 2 */
 int mg_ocmf_payload(const struct mg_ocmf_head *head, const char *pg,
                     const struct mg_ocmf_entry *entries, size_t n,
                     unsigned decimals, char *ret, size_t cap, size_t *ret_len);

@@ -210,6 +210,25 @@ static void settle_old_names(struct reading *r)
     o->il = o->il.text == NULL ? r->level : o->il;
 }
 
+/* Digits from `at` on. @return where they end; 0: none, or beyond 64 bits */
+static size_t read_digits(struct mg_span text, size_t at, uint64_t *ret)
+{
+    uint64_t value = 0;
+    size_t i = at;
+    for (; i < text.len && text.text[i] >= '0' && text.text[i] <= '9'; i++) {
+        uint64_t digit = (uint64_t)(text.text[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10) {
+            return 0;
+        }
+        value = value * 10 + digit;
+    }
+    if (i == at) {
+        return 0;
+    }
+    *ret = value;
+    return i;
+}
+
 /* PG: "T17"; ChargePoint writes "T15-4193206880799101095". */
 static void settle_pagination(struct mg_ocmf *o)
 {
@@ -217,22 +236,26 @@ static void settle_pagination(struct mg_ocmf *o)
     if (o->pg.len < 2 || (t[0] != 'T' && t[0] != 'F')) {
         return;
     }
-    uint64_t value = 0;
-    size_t i = 1;
-    for (; i < o->pg.len && t[i] >= '0' && t[i] <= '9'; i++) {
-        if (value > (UINT64_MAX - 9) / 10) {
-            return;
-        }
-        value = value * 10 + (uint64_t)(t[i] - '0');
-    }
-    if (i == 1) {
+    size_t end = read_digits(o->pg, 1, &o->pagination);
+    if (end == 0) {
         return;
     }
     o->context = t[0];
-    o->pagination = value;
-    if (i < o->pg.len) {
-        o->pg_suffix = (struct mg_span){t + i, o->pg.len - i};
+    if (end < o->pg.len) {
+        o->pg_suffix = (struct mg_span){t + end, o->pg.len - end};
     }
+}
+
+bool mg_ocmf_session(const struct mg_ocmf *ocmf, uint64_t *ret)
+{
+    struct mg_span suffix = ocmf->pg_suffix;
+    uint64_t session;
+    if (suffix.len < 2 || suffix.text[0] != '-' ||
+        read_digits(suffix, 1, &session) != suffix.len) {
+        return false;
+    }
+    *ret = session;
+    return true;
 }
 
 static void settle(struct mg_ocmf *o)

@@ -25,11 +25,18 @@ static void add_str(struct text *t, const char *text)
     add(t, text, strlen(text));
 }
 
+/* Around the signature, enum mg_signature_form. */
+static const struct {
+    const char *before, *after;
+} LAYOUTS[] = {{"\",\"SD\":\"", "\"}"},
+               {"\",\"SE\":\"base64\",\"SD\":\"", "\"}"},
+               {"\", \"SD\":\"", "\", \"SE\":\"base64\"}"}};
+
 /* NOLINTNEXTLINE(readability-function-size): text, signature, destination */
 int mg_record_assemble(const char *payload, size_t payload_len,
                        enum mg_curve curve, const uint8_t *signature,
-                       size_t signature_len, bool is_base64, char *ret,
-                       size_t cap, size_t *ret_len)
+                       size_t signature_len, enum mg_signature_form form,
+                       char *ret, size_t cap, size_t *ret_len)
 {
     char encoded[2 * MG_SIGNATURE_MAX + 1]; /* base64 is shorter */
     if (payload_len == 0 || memchr(payload, '|', payload_len) != NULL ||
@@ -37,19 +44,19 @@ int mg_record_assemble(const char *payload, size_t payload_len,
         curve >= MG_N_CURVES) {
         return MG_E_INVAL;
     }
-    if (is_base64) {
-        mg_base64_write(signature, signature_len, encoded);
-    } else {
+    if (form == MG_SIGNATURE_HEX) {
         mg_hex_write(signature, signature_len, true, encoded);
+    } else {
+        mg_base64_write(signature, signature_len, encoded);
     }
     struct text t = {.buf = ret, .cap = cap};
     add_str(&t, "OCMF|");
     add(&t, payload, payload_len);
     add_str(&t, "|{\"SA\":\"");
     add_str(&t, mg_curve_algorithm(curve));
-    add_str(&t, is_base64 ? "\",\"SE\":\"base64\",\"SD\":\"" : "\",\"SD\":\"");
+    add_str(&t, LAYOUTS[form].before);
     add_str(&t, encoded);
-    add_str(&t, "\"}");
+    add_str(&t, LAYOUTS[form].after);
     if (t.is_full) {
         return MG_E_NOSPC;
     }

@@ -29,8 +29,8 @@ int mg_safe_xml_read(const char *text, size_t len,
                      void *ctx, struct mg_err *err);
 
 /** Write one: begin, values, end. The key is SPKI hex (encoding="hex"). The
- *  transactionId must be an integer for Transparenzsoftware: one that is not is
- *  given as a 62-bit number made of its SHA-256. */
+ *  transactionId must be an integer for Transparenzsoftware: see
+ *  mg_chargepoint_session. */
 void mg_safe_xml_begin(FILE *out);
 void mg_safe_xml_value(FILE *out, const char *transaction, const char *context,
                        const char *record, size_t record_len,

@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "crypto/encode.h"
-#include "crypto/verify.h"
 #include "model/utf8.h"
+#include "record/chargepoint.h"
 #include "record/safe_xml.h"
 
-#define INTEGER_DIGITS 18  /* always within 64 bits */
-#define PIECE          384 /* bytes in base64 at once; a multiple of 3 */
+#define PIECE 384 /* bytes in base64 at once; a multiple of 3 */
 
 void mg_safe_xml_begin(FILE *out)
 {
@@ -83,33 +82,14 @@ static void write_base64(FILE *out, const char *bytes, size_t len)
     }
 }
 
-/* The same number for the same text, everywhere. */
-static void write_transaction(FILE *out, const char *transaction)
-{
-    size_t len = strlen(transaction);
-    bool is_integer = len > 0 && len <= INTEGER_DIGITS &&
-                      strspn(transaction, "0123456789") == len &&
-                      (transaction[0] != '0' || len == 1);
-    if (is_integer) {
-        (void)fprintf(out, " transactionId=\"%s\"", transaction);
-        return;
-    }
-    uint8_t hash[32];
-    uint64_t number = 0;
-    mg_sha256(transaction, len, hash);
-    for (size_t i = 0; i < 8; i++) {
-        number = number << 8 | hash[i];
-    }
-    (void)fprintf(out, " transactionId=\"%" PRIu64 "\"", number >> 2);
-}
-
 void mg_safe_xml_value(FILE *out, const char *transaction, const char *context,
                        const char *record, size_t record_len,
                        const char *key_hex)
 {
     (void)fputs("  <value", out);
     if (transaction != NULL && transaction[0] != '\0') {
-        write_transaction(out, transaction);
+        (void)fprintf(out, " transactionId=\"%" PRIu64 "\"",
+                      mg_chargepoint_session(transaction));
     }
     if (context != NULL && context[0] != '\0') {
         (void)fputs(" context=\"", out);

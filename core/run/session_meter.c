@@ -290,8 +290,10 @@ static int assemble(struct session *s, char *text, size_t cap, bool is_original,
         memcpy(der, strict, strict_len);
         der_len = strict_len;
     }
-    return mg_record_assemble(s->payload, s->payload_len, MG_CURVE_SECP256R1,
-                              der, der_len, s->is_base64, text, cap, ret_len);
+    return mg_record_assemble(
+        s->payload, s->payload_len, MG_CURVE_SECP256R1, der, der_len,
+        s->is_base64 ? MG_SIGNATURE_BASE64 : MG_SIGNATURE_HEX, text, cap,
+        ret_len);
 }
 
 static int take_output(struct session *s)

@@ -155,9 +155,9 @@ static int take_record(struct session *s, const uint8_t *der, size_t der_len)
     const struct mg_public_key *key = mg_station_key(gateway_of(s)->station);
     char text[SESSION_PAYLOAD_MAX + 512];
     size_t len;
-    int rc =
-        mg_record_assemble(s->payload, s->payload_len, mg_public_key_curve(key),
-                           der, der_len, true, text, sizeof text, &len);
+    int rc = mg_record_assemble(s->payload, s->payload_len,
+                                mg_public_key_curve(key), der, der_len,
+                                MG_SIGNATURE_BASE64, text, sizeof text, &len);
     if (rc != MG_OK) {
         return rc;
     }
