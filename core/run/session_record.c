@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/chargepoint.h"
 #include "record/ocpp.h"
 #include "run/session_priv.h"
 
@@ -200,13 +201,19 @@ void mg_session_learn_key(struct session *s, const struct mg_public_key *key)
 static void check_serial(struct session *s, struct mg_dataset *d,
                          const struct mg_ocmf *o)
 {
-    char serial[64];
+    char ms[MG_CHARGEPOINT_MS_MAX], coded[MG_CHARGEPOINT_SERIAL_MAX];
+    const char *serial = ms;
     if (o->ms.text == NULL || s->meter->serial[0] == '\0' ||
-        mg_ocmf_text(o->ms, serial, sizeof serial) == 0 ||
-        strcmp(serial, s->meter->serial) == 0) {
+        mg_ocmf_text(o->ms, ms, sizeof ms) == 0) {
         return;
     }
-    mark(s, d, "serial-changed", "it names another meter than the one read");
+    if (!s->is_signing_meter && mg_chargepoint_serial(ms, coded)) {
+        serial = coded;
+    }
+    if (strcmp(serial, s->meter->serial) != 0) {
+        mark(s, d, "serial-changed",
+             "it names another meter than the one read");
+    }
 }
 
 static void check_pagination(struct session *s, struct mg_dataset *d)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "record/assemble.h"
+#include "record/chargepoint.h"
 #include "run/session_priv.h"
 #include "run/site_time.h"
 
@@ -75,6 +76,18 @@ static void add_loss(struct session *s, const struct mg_sample *sample)
 
 /* ---- The record ---- */
 
+static bool is_chargepoint(const struct session *s)
+{
+    return s->meter->setup->session.form == MG_OCMF_FORM_CHARGEPOINT;
+}
+
+/* Texts that a head points to. */
+struct head_texts {
+    char model[32];
+    char ms[MG_CHARGEPOINT_MS_MAX], mf[MG_CHARGEPOINT_MF_MAX];
+    char gv[MG_CHARGEPOINT_GV_MAX];
+};
+
 /* As on the meter: models are named in lower case here. */
 static void model_name(const struct meter *m, char ret[32])
 {
@@ -85,18 +98,19 @@ static void model_name(const struct meter *m, char ret[32])
 }
 
 static void head_of(struct session *s, const struct mg_session_request *r,
-                    const char *version, const char *model,
-                    struct mg_ocmf_head *ret)
+                    struct head_texts *texts, struct mg_ocmf_head *ret)
 {
     const struct meter *m = s->meter;
     const struct mg_setup_station *station = &gateway_of(s)->setup->station;
+    model_name(m, texts->model);
     *ret = (struct mg_ocmf_head){
         .version = OCMF_VERSION,
         .gi = station->identification[0] != '\0'
                   ? station->identification
                   : gateway_of(s)->setup->gateway,
         .gs = station->serial,
-        .gv = station->version[0] != '\0' ? station->version : version,
+        .gv = station->version[0] != '\0' ? station->version
+                                          : "metergate " MG_VERSION,
         .is_assigned = r->is_assigned,
         .level = r->level,
         .n_flags = r->n_flags,
@@ -106,12 +120,29 @@ static void head_of(struct session *s, const struct mg_session_request *r,
         .ct = m->setup->session.is_chargebox ? "CBIDC" : "EVSEID",
         .ci = r->evse[0] != '\0' ? r->evse : m->setup->session.evse,
         .mv = m->setup->plugin->vendor,
-        .mm = model,
+        .mm = texts->model,
         .ms = m->serial,
         .has_loss = true,
         .loss_uohm = s->kept.loss_uohm};
     for (size_t i = 0; i < r->n_flags && i < 4; i++) {
         ret->flags[i] = r->flags[i];
+    }
+}
+
+/* What ChargePoint's form says in another way. */
+static void chargepoint_head(const struct session *s, struct head_texts *texts,
+                             struct mg_ocmf_head *ret)
+{
+    const struct meter *m = s->meter;
+    mg_chargepoint_gv(m->lrs_version, ret->gv, texts->gv);
+    mg_chargepoint_ms(m->serial, m->part_number, texts->ms);
+    ret->form = MG_OCMF_FORM_CHARGEPOINT;
+    ret->connector = m->setup->session.connector == 2 ? 2 : 1;
+    ret->gv = texts->gv;
+    ret->ms = texts->ms;
+    if (m->has_lrs_hash) {
+        mg_chargepoint_mf(m->lrs_hash, texts->mf);
+        ret->mf = texts->mf;
     }
 }
 
@@ -121,14 +152,18 @@ static int sign(struct session *s, char context,
     const struct mg_session_request *r =
         context == 'F' ? &s->request : &s->kept.request;
     struct mg_ocmf_head head;
-    char pg[32], model[32];
-    model_name(s->meter, model);
-    head_of(s, r, "metergate " MG_VERSION, model, &head);
+    struct head_texts texts;
+    char pg[MG_CHARGEPOINT_PG_MAX];
+    const char *session = NULL;
+    head_of(s, r, &texts, &head);
+    if (is_chargepoint(s)) {
+        chargepoint_head(s, &texts, &head);
+        session = context == 'F' ? NULL : r->transaction;
+    }
     /* The next number. It is used up with the record, in one transaction. */
     s->pagination = (context == 'F' ? s->key.last_f : s->key.last_t) + 1;
     s->context = context;
-    (void)snprintf(pg, sizeof pg, "%c%llu", context,
-                   (unsigned long long)s->pagination);
+    mg_chargepoint_pg(context, s->pagination, session, pg);
     int rc = mg_ocmf_payload(&head, pg, entries, n, s->kept.decimals,
                              s->payload, sizeof s->payload, &s->payload_len);
     if (rc == MG_OK) {
@@ -155,9 +190,10 @@ static int take_record(struct session *s, const uint8_t *der, size_t der_len)
     const struct mg_public_key *key = mg_station_key(gateway_of(s)->station);
     char text[SESSION_PAYLOAD_MAX + 512];
     size_t len;
-    int rc = mg_record_assemble(s->payload, s->payload_len,
-                                mg_public_key_curve(key), der, der_len,
-                                MG_SIGNATURE_BASE64, text, sizeof text, &len);
+    int rc = mg_record_assemble(
+        s->payload, s->payload_len, mg_public_key_curve(key), der, der_len,
+        is_chargepoint(s) ? MG_SIGNATURE_CHARGEPOINT : MG_SIGNATURE_BASE64,
+        text, sizeof text, &len);
     if (rc != MG_OK) {
         return rc;
     }
@@ -213,7 +249,9 @@ static struct mg_ocmf_entry entry_of(const struct session *s,
     int64_t loss = mg_loss_mwh(&s->kept.loss);
     return (struct mg_ocmf_entry){
         .utc_ms = sample->utc_ms,
-        .offset_min = mg_site_offset_min(sample->utc_ms),
+        /* ChargePoint's records are in UTC, whatever the station shows. */
+        .offset_min =
+            is_chargepoint(s) ? 0 : mg_site_offset_min(sample->utc_ms),
         .clock = (char)sample->clock,
         .tx = tx,
         .status = 'G',
@@ -350,6 +388,15 @@ void mg_session_station_sample(struct session *s,
 
 /* ---- What next? ---- */
 
+/* ChargePoint's records have readings of suspensions, but none of their ends.
+ */
+static void resume_unread(struct session *s)
+{
+    s->kept.is_suspended = false;
+    mg_session_set_phase(s, PHASE_ACTIVE);
+    mg_session_answer(s, MG_OK, "%s", "");
+}
+
 void mg_session_station_go_on(struct session *s)
 {
     if (s->is_signing || s->wants_sample ||
@@ -381,6 +428,13 @@ void mg_session_station_go_on(struct session *s)
         mg_session_answer(
             s, MG_E_NOSUP,
             "the station keeps its records: name the transaction");
+        break;
+    case MG_VERB_RESUME:
+        if (is_chargepoint(s)) {
+            resume_unread(s);
+            break;
+        }
+        want_sample(s);
         break;
     default:
         want_sample(s);

@@ -96,6 +96,9 @@ struct mg_setup_session {
     bool is_chargebox;         /* OCMF CT: CBIDC instead of EVSEID */
     uint32_t loss_uohm;        /* cable loss per phase, 0 (socket) or 23000
                                 * (tethered cable); station signing only */
+    uint8_t form;              /* enum mg_ocmf_form; station signing only */
+    uint8_t connector;         /* CI of ChargePoint's form: 1 right (also 0),
+                                * 2 left, seen from the front */
     bool is_ocpp_plain;        /* the record as it is instead of base64 */
     char *public_key;          /* pinned: hex or base64; NULL = any */
     char everest[64];          /* module id in EVerest, "" = not served */
