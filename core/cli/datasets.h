@@ -60,6 +60,10 @@ void datasets_pagination_text(const struct mg_dataset *d, char ret[24]);
 /** What the row is worth: "yes", or why not. */
 const char *datasets_billable_text(const struct mg_dataset *d);
 
+/** The table of times, readings and cable losses that the driver saw; nothing
+ *  for a record without cable losses. */
+void datasets_print_summary(FILE *out, const struct mg_dataset *d);
+
 /** Text from the file, for a terminal: no control characters. */
 void datasets_print_text(FILE *out, const char *text, size_t len);
 

@@ -141,6 +141,7 @@ static void print_all(const struct mg_dataset *d)
     print_field("marks", d->mark);
     print_field("public key", d->key_hex);
     print_field("fingerprint", d->fingerprint);
+    datasets_print_summary(stdout, d);
     print_bytes("record", d->record, d->record_len);
     print_bytes("as the meter gave it", d->original, d->original_len);
 }

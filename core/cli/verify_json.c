@@ -1,4 +1,6 @@
 /* Verdicts for programs: one JSON object a line. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/verify.h"
@@ -105,8 +107,14 @@ static void put_record(struct mg_json *j, const struct verify_result *r)
     const struct mg_ocmf_reading *end = NULL;
     char why[120];
     size_t n_usable = 0;
+    uint64_t session;
     put_span(j, "version", o->fv);
     put_span(j, "pagination", o->pg);
+    if (mg_ocmf_session(o, &session)) { /* too long for a number in JSON */
+        char text[24];
+        (void)snprintf(text, sizeof text, "%" PRIu64, session);
+        mg_json_member_str(j, "session", text);
+    }
     put_span(j, "manufacturer", o->mv);
     put_span(j, "model", o->mm);
     put_span(j, "serial", o->ms);

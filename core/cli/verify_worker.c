@@ -4,6 +4,7 @@
 
 #include "cli/verify.h"
 #include "model/ocmf_check.h"
+#include "record/chargepoint.h"
 
 struct verify_worker *verify_worker_create(const struct verify_options *o)
 {
@@ -207,6 +208,21 @@ static void count(const struct verify_worker *w, const struct verify_result *r,
          mg_findings_has(&w->pair, MG_SEVERITY_ERROR));
 }
 
+/* ChargePoint's PG repeats the transaction. */
+static void check_session(struct verify_result *r)
+{
+    const char *transaction = r->value->transaction;
+    if (transaction == NULL || transaction[0] == '\0' ||
+        mg_chargepoint_is_session(r->ocmf, transaction)) {
+        return;
+    }
+    mg_findings_report(
+        &r->report.findings, MG_CHECK_SESSION_DIFFERS, -1,
+        "PG goes on with '%.*s', the transaction is %.40s",
+        r->ocmf->pg_suffix.len > 24 ? 24 : (int)r->ocmf->pg_suffix.len,
+        r->ocmf->pg_suffix.text, transaction);
+}
+
 void verify_worker_run(struct verify_worker *w, const struct verify_job *job,
                        bool is_only, struct verify_counts *counts, FILE *out)
 {
@@ -217,6 +233,7 @@ void verify_worker_run(struct verify_worker *w, const struct verify_job *job,
         w->results[i].value = &job->values[i];
         verify_value(w, &w->results[i]);
         if (is_parsed(&w->results[i])) {
+            check_session(&w->results[i]);
             mg_record_check_profile(w->results[i].ocmf, w->options->profile,
                                     &w->results[i].report);
         }

@@ -129,6 +129,9 @@
     X(PAIR_LOSS, "pair-loss", ERROR, "CL goes back from begin to end")         \
     X(PAIR_COUNT, "pair-count", ERROR,                                         \
       "a transaction in a container has more or less than one begin and end")  \
+    /* The container, OCPP or JSON around a record */                          \
+    X(SESSION_DIFFERS, "session-differs", ERROR,                               \
+      "PG names another session than what came with the record")               \
     /* What Transparenzsoftware refuses */                                     \
     X(TRANSPARENZ_VERSION, "transparenz-version", ERROR,                       \
       "refused: FV is missing, 1.4, or unknown")                               \
@@ -146,6 +149,8 @@
       "refused: IL is an error level")                                         \
     X(TRANSPARENZ_SIGNATURE, "transparenz-signature", ERROR,                   \
       "refused: raw key, raw signature, or DER with superfluous zeros")        \
+    X(TRANSPARENZ_ASSESSED, "transparenz-assessed", NOTE,                      \
+      "a ChargePoint record: only 1.3.0 was assessed with its stations")       \
     X(TRANSPARENZ_INFERRED, "transparenz-inferred", NOTE,                      \
       "the rules of 1.4.1, taken for 1.3 also: nothing is known to differ")
 

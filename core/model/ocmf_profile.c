@@ -1,7 +1,9 @@
 /* What Transparenzsoftware refuses. Found by running its version 1.4.1 on
  * published and generated records; version 1.3.0 is the one that is named in
- * the type approval of the ChargePoint Flex stations. What differs between the
- * two is not known, so 1.3 gets the same rules and a note. */
+ * the type approval of the ChargePoint Flex stations ("Download the
+ * transparency software"): with any other their records get a note. What
+ * differs between the two is not known, so 1.3 gets the same rules and a note.
+ */
 #include "model/ocmf_checks_priv.h"
 
 static void check_form(const struct mg_ocmf *o, struct mg_findings *f)
@@ -106,6 +108,13 @@ void mg_ocmf_check_profile(const struct mg_ocmf *ocmf,
     check_user(ocmf, ret);
     check_carry(ocmf, ret);
     check_law(ocmf, ret);
+    uint64_t session;
+    if (profile != MG_PROFILE_TRANSPARENZ_1_3 &&
+        mg_ocmf_session(ocmf, &session)) {
+        mg_findings_report(
+            ret, MG_CHECK_TRANSPARENZ_ASSESSED, -1, "%s",
+            mg_check_kind(MG_CHECK_TRANSPARENZ_ASSESSED)->meaning);
+    }
     if (profile == MG_PROFILE_TRANSPARENZ_1_3) {
         mg_findings_report(
             ret, MG_CHECK_TRANSPARENZ_INFERRED, -1, "%s",

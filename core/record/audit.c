@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "record/audit_priv.h"
+#include "record/chargepoint.h"
 
 /* ---- Findings ---- */
 
@@ -64,6 +65,14 @@ static void check_row(struct mg_audit *a, const struct mg_audit_row *row)
                     row->context, row->pagination,
                     a->ocmf.context == 0 ? '?' : a->ocmf.context,
                     a->ocmf.pagination);
+    }
+    if (row->transaction[0] != '\0' && a->ocmf.context == 'T' &&
+        !mg_chargepoint_is_session(&a->ocmf, row->transaction)) {
+        audit__tell(a, FOUND_ROW, row,
+                    "the row's transaction is %.40s, session %" PRIu64
+                    "; its record says '%.*s'",
+                    row->transaction, mg_chargepoint_session(row->transaction),
+                    (int)a->ocmf.pg_suffix.len, a->ocmf.pg_suffix.text);
     }
     if (a->key == NULL) {
         return;
@@ -176,11 +185,16 @@ static void begin_group(struct mg_audit *a, const struct mg_audit_row *row)
     }
 }
 
-/* The serial that was signed, else the one the meter told. */
+/* The serial that was signed, in ChargePoint's code or not, else the one the
+ * meter told. */
 static void serial_of(const struct mg_audit *a, const struct mg_audit_row *row,
                       char ret[SERIAL_MAX])
 {
-    if (mg_ocmf_text(a->ocmf.ms, ret, SERIAL_MAX) == 0) {
+    char ms[MG_CHARGEPOINT_MS_MAX], serial[MG_CHARGEPOINT_SERIAL_MAX];
+    if (mg_ocmf_text(a->ocmf.ms, ms, sizeof ms) > 0 &&
+        mg_chargepoint_serial(ms, serial)) {
+        audit__copy(ret, SERIAL_MAX, serial);
+    } else if (mg_ocmf_text(a->ocmf.ms, ret, SERIAL_MAX) == 0) {
         audit__copy(ret, SERIAL_MAX, row->serial);
     }
 }

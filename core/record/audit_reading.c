@@ -1,6 +1,7 @@
 /* Meter readings: totals that must not fall. */
 #include <string.h>
 
+#include "model/json.h"
 #include "record/audit_priv.h"
 
 /* Registers that begin anew with each transaction are none: *B2, *B3, 98. */
@@ -14,6 +15,24 @@ static bool is_total(const char *ri)
         }
     }
     return false;
+}
+
+/* CL is what was taken off since the begin of a session, and 0 at the next:
+ * the meter's own reading is RV + CL (Flex Series guide, "Device-specific
+ * remarks"). Registers that are compensated themselves go on from RV. */
+static void add_loss(const struct mg_ocmf_reading *r,
+                     struct audit_reading *reading)
+{
+    struct mg_ocmf_number *rv = &reading->rv, taken = r->cl;
+    taken.mantissa = -taken.mantissa;
+    if (!taken.is_there || taken.mantissa >= 0 ||
+        strstr(reading->ri, ":1.8.0") == NULL ||
+        mg_ocmf_difference(&taken, rv, &rv->mantissa, &rv->decimals) != MG_OK) {
+        return;
+    }
+    struct mg_json j = mg_json_init(reading->text, sizeof reading->text - 1);
+    mg_json_decimal(&j, rv->mantissa, rv->decimals, 0);
+    reading->text[j.len] = '\0';
 }
 
 static bool take_reading(const struct mg_ocmf_reading *r,
@@ -30,6 +49,7 @@ static bool take_reading(const struct mg_ocmf_reading *r,
     (void)snprintf(reading.text, sizeof reading.text, "%.*s",
                    (int)(r->rv.text.len < 24 ? r->rv.text.len : 23),
                    r->rv.text.text);
+    add_loss(r, &reading);
     *ret = reading;
     return true;
 }

@@ -32,6 +32,8 @@ struct given {
     int64_t arrival;    /* 0: after the row before */
     const char *ri;     /* NULL: "1-b:1.8.0" */
     bool is_reissue;
+    const char *suffix; /* of PG; NULL: none */
+    const char *loss;   /* CL of the end; NULL: no CL */
 };
 
 struct world {
@@ -82,14 +84,18 @@ static int free_keys(void **state)
 }
 
 static size_t add_reading(char *buf, size_t cap, size_t len, char tx,
-                          const char *value, const char *ri)
+                          const char *value, const char *loss, const char *ri)
 {
+    char cl[40] = "";
+    if (loss != NULL) {
+        (void)snprintf(cl, sizeof cl, "\"CL\":%s,", loss);
+    }
     return len + (size_t)snprintf(
                      buf + len, cap - len,
                      "%s{\"TM\":\"2026-01-02T03:04:05,000+0000 S\",\"TX\":"
-                     "\"%c\",\"RV\":%s,\"RI\":\"%s\",\"RU\":\"kWh\",\"ST\":"
+                     "\"%c\",\"RV\":%s,%s\"RI\":\"%s\",\"RU\":\"kWh\",\"ST\":"
                      "\"G\"}",
-                     buf[len - 1] == '[' ? "" : ",", tx, value, ri);
+                     buf[len - 1] == '[' ? "" : ",", tx, value, cl, ri);
 }
 
 static size_t sign_record(struct world *w, const struct given *g, char *ret,
@@ -101,15 +107,18 @@ static size_t sign_record(struct world *w, const struct given *g, char *ret,
     const char *ri = g->ri == NULL ? "1-b:1.8.0" : g->ri;
     size_t len = (size_t)snprintf(
         payload, sizeof payload,
-        "{\"FV\":\"1.0\",\"PG\":\"%c%llu\",\"MS\":\"%s\",\"IS\":false,\"IT\":"
+        "{\"FV\":\"1.0\",\"PG\":\"%c%llu%s\",\"MS\":\"%s\",\"IS\":false,\"IT\":"
         "\"NONE\",\"RD\":[",
         g->context == 0 ? 'T' : g->context, (unsigned long long)g->pagination,
+        g->suffix == NULL ? "" : g->suffix,
         g->serial == NULL ? "S1" : g->serial);
     if (g->begin != NULL) {
-        len = add_reading(payload, sizeof payload, len, 'B', g->begin, ri);
+        len = add_reading(payload, sizeof payload, len, 'B', g->begin,
+                          g->loss == NULL ? NULL : "0.0", ri);
     }
     if (g->end != NULL) {
-        len = add_reading(payload, sizeof payload, len, 'E', g->end, ri);
+        len =
+            add_reading(payload, sizeof payload, len, 'E', g->end, g->loss, ri);
     }
     len += (size_t)snprintf(payload + len, sizeof payload - len, "]}");
     assert_true(len < sizeof payload);
@@ -814,6 +823,104 @@ static void rows_that_differ_from_their_record_are_found(void **state)
 
 /* ---- Others ---- */
 
+/* ---- ChargePoint's form ---- */
+
+#define CODED_SERIAL "MjUxMzYyQjAwMDAxAAAAAHwzMS0wMDI3MDAtMDQtMDE="
+
+static void add_chargepoint(struct world *w, uint64_t n, const char *begin,
+                            const char *end, const char *loss)
+{
+    static const char *const sessions[] = {"4193206880799101095",
+                                           "5333490790308772492", "7", "8"};
+    static const char *const suffixes[] = {"-4193206880799101095",
+                                           "-5333490790308772492", "-7", "-8"};
+    add(w, (struct given){.meter = "a",
+                          .key = 0,
+                          .pagination = n,
+                          .begin = begin,
+                          .end = end,
+                          .transaction = sessions[n % 4],
+                          .serial = CODED_SERIAL,
+                          .suffix = suffixes[n % 4],
+                          .loss = loss});
+}
+
+static void chargepoint_records_are_audited(void **state)
+{
+    struct world *w = *state;
+    add_chargepoint(w, 1, "8.4587", "9.7560", "0.0009");
+    add_chargepoint(w, 2, "9.7569", "9.8569", "0.0");
+    add_chargepoint(w, 3, "9.8569", "9.956", "0.0005");
+    finds(w, "");
+    add_chargepoint(w, 1, "8.4587", "9.7560", "0.0009");
+    add_chargepoint(w, 4, "9.7569", "9.8569", "0.0");
+    add_chargepoint(w, 4, "9.8569", "9.9569", "0.0");
+    finds(w, "pagination-gap@T4 pagination-duplicate@T4 ");
+}
+
+/* RV + CL, the meter's own reading, is what must not fall. */
+static void a_loss_taken_off_is_not_a_fall(void **state)
+{
+    struct world *w = *state;
+    add_chargepoint(w, 1, "8.4587", "9.756", "0.0009");
+    add_chargepoint(w, 2, "9.7568", "9.8569", "0.0");
+    finds(w, "counter-reset@T2 ");
+    says(w, "1-b:1.8.0 fell from 9.7569 to 9.7568 kWh");
+    /* A register that is compensated itself goes on from RV. */
+    for (unsigned i = 1; i <= 2; i++) {
+        add(w, (struct given){.meter = "a",
+                              .key = 0,
+                              .pagination = i,
+                              .begin = i == 1 ? "1.0" : "2.0",
+                              .end = i == 1 ? "2.0" : "3.0",
+                              .loss = "0.5",
+                              .transaction = i == 1 ? "t1" : "t2",
+                              .ri = "01-00:B1.08.00*FF"});
+    }
+    finds(w, "");
+}
+
+static void sessions_that_differ_from_the_row_are_found(void **state)
+{
+    struct world *w = *state;
+    add_chargepoint(w, 1, "8.4587", "9.7560", "0.0009");
+    w->rows[0].transaction = "4193206880799101095";
+    finds(w, "row-differs@T1 ");
+    says(w, "the row's transaction is 4193206880799101095, session "
+            "4193206880799101095; its record says '-5333490790308772492'");
+    add(w, (struct given){.meter = "a",
+                          .key = 0,
+                          .pagination = 1,
+                          .begin = "1.0",
+                          .end = "2.0",
+                          .transaction = "abc",
+                          .suffix = "-3359128625063425018"});
+    finds(w, "");
+}
+
+/* A serial number is the same one, coded or not. */
+static void coded_serials_are_decoded(void **state)
+{
+    struct world *w = *state;
+    add_chargepoint(w, 1, "8.4587", "9.7560", "0.0009");
+    add(w, (struct given){.meter = "a",
+                          .key = 0,
+                          .pagination = 2,
+                          .begin = "9.7569",
+                          .end = "9.8",
+                          .transaction = "t2",
+                          .serial = "251362B00001"});
+    add(w, (struct given){.meter = "a",
+                          .key = 0,
+                          .pagination = 3,
+                          .begin = "9.8",
+                          .end = "9.9",
+                          .transaction = "t3",
+                          .serial = "251362B00002"});
+    finds(w, "serial-changed@T3 ");
+    says(w, "changed from 251362B00001 to 251362B00002");
+}
+
 static void rows_and_sessions_that_are_missing(void **state)
 {
     struct world *w = *state;
@@ -857,6 +964,10 @@ int main(void)
         cmocka_unit_test(altered_records_are_found),
         cmocka_unit_test(rows_that_differ_from_their_record_are_found),
         cmocka_unit_test(rows_and_sessions_that_are_missing),
+        cmocka_unit_test(chargepoint_records_are_audited),
+        cmocka_unit_test(a_loss_taken_off_is_not_a_fall),
+        cmocka_unit_test(sessions_that_differ_from_the_row_are_found),
+        cmocka_unit_test(coded_serials_are_decoded),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
