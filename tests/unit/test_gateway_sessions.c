@@ -7,7 +7,9 @@
 
 #include "crypto/signer.h"
 #include "gateway_bed.h"
+#include "model/ocmf_build.h"
 #include "record/verify.h"
+#include "run/gateway_priv.h"
 #include "store/dataset.h"
 
 #define USER "SECRET-CARD-0815"
@@ -512,6 +514,103 @@ static void test_canceled_is_not_billed(void **state)
     done_with(bed);
 }
 
+/* ---- ChargePoint's form ---- */
+
+static struct gateway_bed *chargepoint_bed(void)
+{
+    struct gateway_bed *bed = new_bed(true);
+    bed->meters[0].session.form = MG_OCMF_FORM_CHARGEPOINT;
+    bed->meters[0].session.connector = 2;
+    bed->meters[0].session.loss_uohm = 23000;
+    (void)snprintf(bed->setup.station.identification,
+                   sizeof bed->setup.station.identification, "CP0001");
+    (void)snprintf(bed->setup.station.version,
+                   sizeof bed->setup.station.version, "2024.05");
+    bed_run(bed);
+    bed_pass(bed, 3000);
+    struct meter *m = &bed->gateway->meters[0];
+    (void)snprintf(m->part_number, sizeof m->part_number, "31-002700-04-01");
+    (void)snprintf(m->lrs_version, sizeof m->lrs_version, "1.0.0");
+    memset(m->lrs_hash, 0xa5, sizeof m->lrs_hash);
+    m->has_lrs_hash = true;
+    return bed;
+}
+
+/* KPM31-000001, 31-002700-04-01 and the hash by python3 base64. */
+static const char chargepoint_head[] =
+    "OCMF|{\"FV\":\"1.0\",\"GI\":\"CP0001\","
+    "\"PG\":\"T1-4193206880799101095\","
+    "\"GV\":\"lrs_ver: 1.0.0, sw_rel: 2024.05\",\"MV\":\"Compere\", "
+    "\"MM\":\"KPM31\", "
+    "\"MS\":\"S1BNMzEtMDAwMDAxAAAAAHwzMS0wMDI3MDAtMDQtMDE=\", "
+    "\"MF\":\"paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\", "
+    "\"IS\":true, \"ID\":\"05\", \"CI\":2, "
+    "\"LC\":{\"LU\":\"uOhm\", \"LR\":23000.0}, \"TT\":\"\",\"RD\":["
+    "{\"TX\":\"B\", \"TM\":\"";
+static void test_chargepoint_form(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = chargepoint_bed();
+    const char *begin = "{\"transaction\":\"4193206880799101095\","
+                        "\"assigned\":true,\"identification\":\"05\"}";
+    assert_ok(ask(bed, "session-begin", begin));
+    assert_ok(ask(bed, "session-suspend", ""));
+    assert_ok(ask(bed, "session-resume", ""));
+    const char *reply = ask(bed, "session-resume", "");
+    assert_ok(reply);
+    bed_assert_text(reply, "repeated", "true");
+    assert_ok(ask(bed, "session-suspend", ""));
+    reply =
+        ask(bed, "session-end", "{\"transaction\":\"4193206880799101095\"}");
+    assert_ok(reply);
+    bed_assert_text(reply, "verification", "valid");
+    bed_assert_text(reply, "billable", "true");
+    assert_false(bed_has(reply, "marks"));
+    struct rows rows;
+    read_rows(bed, "4193206880799101095", &rows);
+    assert_true(strlen(rows.record) > sizeof chargepoint_head);
+    assert_memory_equal(rows.record, chargepoint_head,
+                        sizeof chargepoint_head - 1);
+    assert_non_null(
+        strstr(rows.record, "\"CL\":0.0, \"ST\":\"G\"}, {\"TX\":\"S\", "));
+    assert_non_null(strstr(rows.record,
+                           "]}|{\"SA\":\"ECDSA-secp384r1-SHA256\", "
+                           "\"SD\":\"M"));
+    assert_non_null(strstr(rows.record, "\", \"SE\":\"base64\"}"));
+    struct mg_ocmf *ocmf = malloc(sizeof *ocmf);
+    struct mg_record_report *report = malloc(sizeof *report);
+    assert_non_null(ocmf);
+    assert_non_null(report);
+    verify(rows.record, rows.last.key_hex, ocmf, report);
+    assert_int_equal(report->verdict, MG_VERDICT_VALID);
+    assert_int_equal(ocmf->n_readings, 4); /* none of the end of suspensions */
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(ocmf->readings[i].tx, "BSSE"[i]);
+        assert_int_equal(ocmf->readings[i].offset_min, 0);
+    }
+    free(report);
+    free(ocmf);
+    assert_int_equal(bed_n_events(bed, "dataset-serial-changed"), 0);
+    done_with(bed);
+}
+
+/* Other transactions have a number made of them; fiscal records none. */
+static void test_chargepoint_paginations(void **state)
+{
+    (void)state;
+    struct gateway_bed *bed = chargepoint_bed();
+    struct rows rows;
+    assert_ok(ask(bed, "session-begin", "{\"transaction\":\"abc\"}"));
+    assert_ok(ask(bed, "session-end", "{\"transaction\":\"abc\"}"));
+    read_rows(bed, "abc", &rows);
+    assert_non_null(strstr(rows.record, "\"PG\":\"T1-3359128625063425018\""));
+    assert_ok(ask(bed, "session-fiscal", ""));
+    read_rows(bed, NULL, &rows);
+    assert_non_null(strstr(rows.record, "\"PG\":\"F1\","));
+    assert_non_null(strstr(rows.record, "\"RD\":[{\"TM\":"));
+    done_with(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +628,8 @@ int main(void)
         cmocka_unit_test(test_pinned_key),
         cmocka_unit_test(test_fiscal_counts_for_itself),
         cmocka_unit_test(test_canceled_is_not_billed),
+        cmocka_unit_test(test_chargepoint_form),
+        cmocka_unit_test(test_chargepoint_paginations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
