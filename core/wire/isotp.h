@@ -55,7 +55,7 @@ struct mg_isotp_event {
     size_t len;
 };
 
-/* Private to isotp.c; here so that it can be embedded. Plain data. */
+/* Private to isotp*.c; here so that it can be embedded. Plain data. */
 struct mg_isotp {
     struct mg_isotp_settings settings;
     struct {
@@ -69,11 +69,11 @@ struct mg_isotp {
         size_t len, done;
         uint8_t state, sequence, in_block, block_size, n_waits;
         uint32_t st_min_us;
-        bool is_pulled; /* a frame is with the bus, not yet `sent` */
         uint64_t deadline_ns, next_ns;
     } tx;
     bool has_flow_control; /* waits to be pulled */
     uint8_t flow_control;  /* its status */
+    uint8_t out;           /* what is with the bus, not yet `sent` */
     struct mg_isotp_event events[4];
     size_t n_events;
 };
@@ -82,8 +82,14 @@ struct mg_isotp {
 int mg_isotp_init(struct mg_isotp *tp,
                   const struct mg_isotp_settings *settings);
 
-/** Forget what is going on in both directions. */
+/** Forget what is going on in both directions, a frame that is with the bus
+ *  too: nothing is to be told of it any more. */
 void mg_isotp_reset(struct mg_isotp *tp);
+
+/** The bus is gone, or refuses a frame: as mg_isotp_reset, and each direction
+ *  that was at work has failed with this code.
+ *  @param reason  static */
+void mg_isotp_abort(struct mg_isotp *tp, int code, const char *reason);
 
 /** Begin to send a message; it is copied.
  *  @param len  1..MG_ISOTP_MAX
@@ -96,7 +102,9 @@ int mg_isotp_send(struct mg_isotp *tp, const uint8_t *data, size_t len,
 void mg_isotp_receive(struct mg_isotp *tp, const uint8_t *data, size_t len,
                       uint64_t now_ns);
 
-/** The next frame to send now, if any: flow control first.
+/** The next frame to send now, if any: flow control first. One at a time: the
+ *  next one comes when this one is `sent`, also when its message has failed
+ *  meanwhile.
  *  @param ret_len  8 at most, or up to tx_dl
  *  @return false: nothing now; mg_isotp_deadline_ns says when to ask again */
 bool mg_isotp_pull(struct mg_isotp *tp, uint64_t now_ns,
