@@ -547,6 +547,7 @@ static const char chargepoint_head[] =
     "\"IS\":true, \"ID\":\"05\", \"CI\":2, "
     "\"LC\":{\"LU\":\"uOhm\", \"LR\":23000.0}, \"TT\":\"\",\"RD\":["
     "{\"TX\":\"B\", \"TM\":\"";
+
 static void test_chargepoint_form(void **state)
 {
     (void)state;
