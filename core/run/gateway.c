@@ -7,6 +7,7 @@
 #include "model/channel.h"
 #include "run/gateway_priv.h"
 #include "run/line.h"
+#include "run/logbook.h"
 #include "run/session_priv.h"
 
 #define FLUSH_PERIOD_MS 250U
@@ -222,7 +223,10 @@ static int prepare_sessions(struct mg_gateway *g, struct mg_err *err)
 static int load_memory(struct mg_gateway *g, struct mg_err *err)
 {
     mg_event_load(g);
-    int rc = prepare_sessions(g, err);
+    int rc = mg_logbook_load(g, err);
+    if (rc == MG_OK) {
+        rc = prepare_sessions(g, err);
+    }
     if (rc != MG_OK) {
         return rc;
     }
@@ -300,6 +304,7 @@ static void durable(void *ctx, uint64_t ticket)
     }
     mg_procedure_durable(g, ticket);
     mg_session_durable(g);
+    mg_logbook_durable(g);
 }
 
 static void store_trouble(void *ctx, uint64_t n_rows, uint64_t n_readings,
@@ -431,6 +436,7 @@ void mg_gateway_stop(struct mg_gateway *g)
         }
         mg_sequence_clean(m);
     }
+    mg_logbook_stop(g);
     mg_event(g, NULL, MG_LOG_INFO, "stopped", NULL, "gateway %s stopped",
              g->setup->gateway);
     mg_store_flush(g->store);
@@ -452,6 +458,7 @@ void mg_gateway_destroy(struct mg_gateway *g)
         free(g->plans[i]);
     }
     mg_station_close(g->station);
+    mg_logbook_free(g);
     mg_datasets_close(g->datasets);
     free(g->ocmf);
     free(g->plans);

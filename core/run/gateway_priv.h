@@ -20,6 +20,7 @@
 struct meter;
 struct session;
 struct station;
+struct logbook;
 struct can_meter;
 struct duties;
 
@@ -171,6 +172,7 @@ struct mg_gateway {
     struct mg_latency latency;
     char epoch[17];
     struct station *station;      /* owned; NULL: none configured */
+    struct logbook *logbook;      /* owned; NULL: no store; run/logbook.h */
     struct mg_ocmf *ocmf;         /* owned; the record being looked at */
     struct mg_datasets *datasets; /* owned; opened on demand */
     const struct mg_gateway_observer *bridge; /* NULL: none */

@@ -116,8 +116,6 @@ void mg_session_meter_sample(struct session *s, const struct mg_sample *sample);
 void mg_session_station_go_on(struct session *s);
 void mg_session_station_sample(struct session *s,
                                const struct mg_sample *sample);
-void mg_session_station_signed(struct session *s, int code, const uint8_t *der,
-                               size_t der_len, const char *why);
 
 /* session_record.c */
 struct session_record {
@@ -161,8 +159,20 @@ void mg_station_close(struct station *station); /* NULL is allowed */
 /** Why it cannot sign now; NULL: it can. */
 const char *mg_station_problem(const struct station *station);
 const struct mg_public_key *mg_station_key(const struct station *station);
-/** Sign a copy of the payload; the answer is mg_session_station_signed. */
-int mg_station_sign(struct station *station, struct session *s,
-                    const char *payload, size_t len);
+/* What is signed, what goes first before what comes after. */
+enum mg_station_job { MG_STATION_RECORD, MG_STATION_LOG, MG_N_STATION_JOBS };
+/** The answer, on the loop: never from within mg_station_sign, nor after
+ *  mg_station_close. */
+typedef void (*mg_station_done)(void *ctx, int code, const uint8_t *der,
+                                size_t der_len, const char *why);
+/** Sign a copy of the payload in its turn.
+ *  @return MG_OK; MG_E_STATE: it cannot sign now; MG_E_NOMEM */
+int mg_station_sign(struct station *station, enum mg_station_job what,
+                    const char *payload, size_t len, mg_station_done done,
+                    void *ctx);
+/** Sign here and now; blocks: when nothing else goes on any more. */
+int mg_station_sign_now(struct station *station, const char *payload,
+                        size_t len, uint8_t ret_der[MG_SIGNATURE_MAX],
+                        size_t *ret_len, struct mg_err *err);
 
 #endif

@@ -146,6 +146,9 @@ static void chargepoint_head(const struct session *s, struct head_texts *texts,
     }
 }
 
+static void station_signed(void *ctx, int code, const uint8_t *der,
+                           size_t der_len, const char *why);
+
 static int sign(struct session *s, char context,
                 const struct mg_ocmf_entry *entries, size_t n)
 {
@@ -167,8 +170,8 @@ static int sign(struct session *s, char context,
     int rc = mg_ocmf_payload(&head, pg, entries, n, s->kept.decimals,
                              s->payload, sizeof s->payload, &s->payload_len);
     if (rc == MG_OK) {
-        rc = mg_station_sign(gateway_of(s)->station, s, s->payload,
-                             s->payload_len);
+        rc = mg_station_sign(gateway_of(s)->station, MG_STATION_RECORD,
+                             s->payload, s->payload_len, station_signed, s);
     }
     s->is_signing = rc == MG_OK;
     return rc;
@@ -213,9 +216,10 @@ static int take_record(struct session *s, const uint8_t *der, size_t der_len)
     return mg_session_take_record(s, &r);
 }
 
-void mg_session_station_signed(struct session *s, int code, const uint8_t *der,
-                               size_t der_len, const char *why)
+static void station_signed(void *ctx, int code, const uint8_t *der,
+                           size_t der_len, const char *why)
 {
+    struct session *s = ctx;
     s->is_signing = false;
     if (code != MG_OK) {
         cannot_sign(s, code, why);

@@ -1,28 +1,36 @@
 /* The station's key. It may live in a token that takes its time, so it signs
- * in a thread of libuv's pool, one at a time; the loop goes on meanwhile. */
+ * in a thread of libuv's pool, one at a time; the loop goes on meanwhile.
+ * Records go before entries of the log book. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto/signer.h"
+#include "run/logbook.h"
 #include "run/session_priv.h"
 
 #define REOPEN_MS 30000U
 
+struct job;
+
 struct station {
-    struct mg_gateway *gateway; /* NULL: closed, jobs are still going on */
+    struct mg_gateway *gateway; /* NULL: closed, a job is still going on */
     struct mg_signer_settings settings;
     uv_mutex_t mutex;         /* one signature at a time */
     struct mg_signer *signer; /* owned; NULL: none yet */
     struct mg_err problem;
     struct mg_timer timer; /* tries to open again */
     struct mg_complaint complaint;
-    unsigned n_jobs;
+    struct job *running; /* NULL: none */
+    /* Owned; those that wait for their turn, oldest first. */
+    struct job *waiting[MG_N_STATION_JOBS];
 };
 
 struct job {
     uv_work_t work;
+    struct job *next;
     struct station *station;
-    struct session *session;  /* NULL: opens the key */
+    mg_station_done done; /* NULL: opens the key */
+    void *ctx;
     struct mg_signer *signer; /* the one that was opened */
     int code;
     struct mg_err err;
@@ -34,7 +42,7 @@ struct job {
 
 static void free_when_idle(struct station *st)
 {
-    if (st->gateway == NULL && st->n_jobs == 0) {
+    if (st->gateway == NULL && st->running == NULL) {
         mg_signer_close(st->signer);
         uv_mutex_destroy(&st->mutex);
         free(st);
@@ -44,7 +52,7 @@ static void free_when_idle(struct station *st)
 static void work(uv_work_t *w)
 {
     struct job *j = (struct job *)((char *)w - offsetof(struct job, work));
-    if (j->session == NULL) {
+    if (j->done == NULL) {
         j->signer = mg_signer_open(&j->station->settings, &j->err);
     } else {
         uv_mutex_lock(&j->station->mutex);
@@ -56,6 +64,7 @@ static void work(uv_work_t *w)
 }
 
 static void reopen_due(struct mg_timer *timer);
+static void start_next(struct station *st);
 
 /* Sessions that are there already; others learn it when they are loaded. */
 static void tell_key(struct station *st)
@@ -82,6 +91,7 @@ static void opened(struct station *st, struct mg_signer *signer,
                      "the station cannot sign, its sessions are blocked: %s",
                      err->text);
         }
+        mg_logbook_key_failed(g);
         mg_timer_start(g->clock, &st->timer,
                        mg_clock_now_ns(g->clock) + REOPEN_MS * 1000000ULL,
                        reopen_due);
@@ -96,42 +106,70 @@ static void opened(struct station *st, struct mg_signer *signer,
     tell_key(st);
 }
 
+static void answer(struct station *st, struct job *j)
+{
+    if (j->code == MG_OK) {
+        mg_logbook_key_works(st->gateway);
+    } else {
+        mg_logbook_key_failed(st->gateway);
+    }
+    j->done(j->ctx, j->code, j->der, j->der_len, j->err.text);
+}
+
 static void worked(uv_work_t *w, int status)
 {
     struct job *j = (struct job *)((char *)w - offsetof(struct job, work));
     struct station *st = j->station;
     (void)status; /* jobs are never canceled */
-    st->n_jobs--;
+    st->running = NULL;
     if (st->gateway == NULL) {
         mg_signer_close(j->signer);
         free_when_idle(st);
-    } else if (j->session == NULL) {
+    } else if (j->done == NULL) {
         opened(st, j->signer, &j->err);
+        start_next(st);
     } else {
-        mg_session_station_signed(j->session, j->code, j->der, j->der_len,
-                                  j->err.text);
+        answer(st, j);
+        start_next(st);
     }
     free(j);
 }
 
-static int begin_job(struct station *st, struct session *s, const char *payload,
-                     size_t len)
+static void start_next(struct station *st)
+{
+    for (size_t i = 0; i < MG_N_STATION_JOBS && st->running == NULL; i++) {
+        struct job *j = st->waiting[i];
+        if (j == NULL) {
+            continue;
+        }
+        st->waiting[i] = j->next;
+        st->running = j;
+        /* Refuses only a job without a function. */
+        (void)uv_queue_work(st->gateway->loop, &j->work, work, worked);
+    }
+}
+
+static int add_job(struct station *st, enum mg_station_job what,
+                   const char *payload, size_t len, mg_station_done done,
+                   void *ctx)
 {
     struct job *j = calloc(1, sizeof *j + len);
     if (j == NULL) {
         return MG_E_NOMEM;
     }
     j->station = st;
-    j->session = s;
+    j->done = done;
+    j->ctx = ctx;
     j->len = len;
     if (len > 0) {
         memcpy(j->payload, payload, len);
     }
-    if (uv_queue_work(st->gateway->loop, &j->work, work, worked) != 0) {
-        free(j);
-        return MG_E_NOMEM;
+    struct job **end = &st->waiting[what];
+    while (*end != NULL) { /* one for each meter at most */
+        end = &(*end)->next;
     }
-    st->n_jobs++;
+    *end = j;
+    start_next(st);
     return MG_OK;
 }
 
@@ -139,7 +177,7 @@ static void reopen_due(struct mg_timer *timer)
 {
     struct station *st =
         (struct station *)((char *)timer - offsetof(struct station, timer));
-    if (begin_job(st, NULL, NULL, 0) != MG_OK) {
+    if (add_job(st, MG_STATION_RECORD, NULL, 0, NULL, NULL) != MG_OK) {
         mg_timer_start(st->gateway->clock, timer,
                        mg_clock_now_ns(st->gateway->clock) +
                            REOPEN_MS * 1000000ULL,
@@ -172,6 +210,12 @@ void mg_station_close(struct station *st)
 {
     if (st != NULL) {
         mg_timer_stop(&st->timer);
+        for (size_t i = 0; i < MG_N_STATION_JOBS; i++) {
+            for (struct job *j = st->waiting[i], *next; j != NULL; j = next) {
+                next = j->next;
+                free(j);
+            }
+        }
         st->gateway = NULL;
         free_when_idle(st);
     }
@@ -187,8 +231,23 @@ const struct mg_public_key *mg_station_key(const struct station *st)
     return st->signer == NULL ? NULL : mg_signer_public_key(st->signer);
 }
 
-int mg_station_sign(struct station *st, struct session *s, const char *payload,
-                    size_t len)
+int mg_station_sign(struct station *st, enum mg_station_job what,
+                    const char *payload, size_t len, mg_station_done done,
+                    void *ctx)
 {
-    return st->signer == NULL ? MG_E_STATE : begin_job(st, s, payload, len);
+    return st->signer == NULL ? MG_E_STATE
+                              : add_job(st, what, payload, len, done, ctx);
+}
+
+int mg_station_sign_now(struct station *st, const char *payload, size_t len,
+                        uint8_t ret_der[MG_SIGNATURE_MAX], size_t *ret_len,
+                        struct mg_err *err)
+{
+    if (st->signer == NULL) {
+        return mg_err_set(err, MG_E_STATE, "%s", st->problem.text);
+    }
+    uv_mutex_lock(&st->mutex);
+    int rc = mg_signer_sign(st->signer, payload, len, ret_der, ret_len, err);
+    uv_mutex_unlock(&st->mutex);
+    return rc;
 }

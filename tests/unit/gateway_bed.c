@@ -750,7 +750,7 @@ unsigned bed_n_events(struct gateway_bed *bed, const char *name)
     assert_non_null(outbox);
     while (mg_outbox_next(outbox, row.id, &row, &err) == MG_OK) {
         char text[64];
-        if (row.class_ != MG_ROW_EVENT) {
+        if (row.class_ != MG_ROW_EVENT || strcmp(row.topic, "log") == 0) {
             continue;
         }
         check_event(&row, &last_seq);
