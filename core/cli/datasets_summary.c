@@ -12,7 +12,10 @@ static void print_rows(FILE *out, const struct mg_ocmf *ocmf)
     for (size_t i = 0; i < ocmf->n_readings; i++) {
         const struct mg_ocmf_reading *r = &ocmf->readings[i];
         struct mg_ocmf_summary row;
-        int16_t offset_min = r->has_time ? mg_site_offset_min(r->utc_ms) : 0;
+        int16_t offset_min = 0;
+        if (r->has_time) {
+            offset_min = mg_site_offset_min(r->utc_ms);
+        }
         mg_ocmf_summarise(r, offset_min, &row);
         (void)fprintf(out, "%-22s  %16s  %12s\n", row.time, row.energy,
                       row.loss);

@@ -297,8 +297,8 @@ static void other_serials_are_none(void **state)
         "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHw=",
         "GwAAAAAAAAAAAAAAAAAAAHwx",
         "YXxiAAAAAAAAAAAAAAAAAA==",
-        "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eH"
-        "h4eHh4eHh4eHh4eHh4eHh4eHw="};
+        ("eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4"
+         "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHw=")};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         char serial[MG_CHARGEPOINT_SERIAL_MAX] = "untouched";
         assert_false(mg_chargepoint_serial(none[i], serial));
