@@ -5,7 +5,7 @@
 
 #include "firmware_priv.h"
 
-#define SATURATED_SAMPLES 4 /* of a period: more than a spike (ours) */
+#define SATURATED_SAMPLES 4 /* of a tick: more than a spike (ours) */
 
 /* ---- Errors ---- */
 

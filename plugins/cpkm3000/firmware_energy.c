@@ -10,7 +10,7 @@
 #define NOISE_I2_Q6 149
 /* So much beyond the threshold that noise cannot matter: 50 mA. */
 #define SURE_I2_Q6    (4 * START_I2_Q6)
-#define PENDING_TICKS 50
+#define PENDING_TICKS 25
 
 static bool is_above(int64_t i2, uint32_t n, int64_t threshold_q6)
 {

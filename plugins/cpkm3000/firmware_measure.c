@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define WINDOW_TICKS 10
+#define WINDOW_TICKS 5
 
 /* Ours: below it there is no voltage. 50 V = 3125 counts. */
 #define VOLTAGE_COUNTS 3125
@@ -98,8 +98,8 @@ static int64_t show_element(struct fw_state *st, unsigned k)
     return rounded(u * i, S_PER_MVA);
 }
 
-/* By the crossings of L1's voltage; without it, by the ticks, which are one
- * period each. */
+/* By the crossings of L1's voltage; without it, by the ticks, which are two
+ * periods each. */
 static int64_t frequency_mhz(const struct fw_sums *s)
 {
     if (has_voltage(s->lane[0].u2, s->n) && s->cycles_q8 != 0) {
@@ -108,7 +108,9 @@ static int64_t frequency_mhz(const struct fw_sums *s)
     }
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
         if (has_voltage(s->lane[k].u2, s->n)) {
-            return rounded((int64_t)s->n_ticks * FW_RATE_HZ * 1000, s->n);
+            return rounded((int64_t)s->n_ticks * FW_HALF_PERIODS / 2 *
+                               FW_RATE_HZ * 1000,
+                           s->n);
         }
     }
     return 0;

@@ -13,9 +13,9 @@
 #include "options.h"
 
 /* Front end (ours): the STM32G4's 12-bit converters, oversampled 256 times in
- * hardware, which gives 16 bits; a tick of one mains period. */
+ * hardware, which gives 16 bits; a tick of two mains periods. */
 #define FW_RATE_HZ       8000
-#define FW_HALF_PERIODS  2
+#define FW_HALF_PERIODS  4
 #define FW_BITS          16
 #define FW_FULL_SCALE_MV (16U << 15) /* 371 V rms */
 #define FW_FULL_SCALE_MA (4U << 15)  /* 92 A rms: 2.9 times Imax */
