@@ -146,11 +146,15 @@ void mg_can_destroy(struct mg_can *can); /* no event follows; NULL allowed */
 int mg_can_listen(struct mg_can *can, struct mg_can_listener *listener);
 
 /** Queue a frame; `done` (optional) is called when it has gone to the
- *  controller, or with a code when it never will.
+ *  controller, or with a code when it never will (MG_E_CANCELED: the bus is
+ *  being destroyed).
  *  @return MG_OK; MG_E_NOSPC: MG_CAN_QUEUE_MAX wait; MG_E_IO: the bus is down
  */
 int mg_can_send(struct mg_can *can, const struct mg_can_frame *frame,
                 void (*done)(void *ctx, int code), void *ctx);
+
+/** The clock that mg_can_create was given. */
+struct mg_clock *mg_can_clock(const struct mg_can *can);
 
 bool mg_can_is_up(const struct mg_can *can);
 const struct mg_can_status *mg_can_status(const struct mg_can *can);
@@ -161,7 +165,9 @@ const struct mg_can_stats *mg_can_stats(const struct mg_can *can);
 struct mg_isotp_settings;
 struct mg_can_channel; /* a pair of identifiers */
 
+/* All optional; none comes from within mg_can_channel_send. */
 struct mg_can_channel_events {
+    /** data: borrowed for the call */
     void (*message)(void *ctx, const uint8_t *data, size_t len);
     void (*sent)(void *ctx, int code,
                  const char *reason); /* MG_OK or why not */
@@ -170,13 +176,15 @@ struct mg_can_channel_events {
 
 /** @param rx,tx  identifier received and sent (only id and is_extended are
  * used)
- *  @return owned, before mg_can_destroy; NULL when out of memory or the
+ *  @return owned; NULL when out of memory, the settings make no sense or the
  *          listener is refused */
 struct mg_can_channel *
 mg_can_channel_create(struct mg_can *can, const struct mg_can_frame *rx,
                       const struct mg_can_frame *tx,
                       const struct mg_isotp_settings *settings,
                       const struct mg_can_channel_events *events, void *ctx);
+/** Right after mg_can_destroy (same turn of the loop): until then the bus may
+ *  call its listener and the `done` of its frame. NULL allowed. */
 void mg_can_channel_destroy(struct mg_can_channel *channel);
 /** As mg_isotp_send; MG_E_IO: the bus is down. */
 int mg_can_channel_send(struct mg_can_channel *channel, const uint8_t *data,
