@@ -251,11 +251,13 @@ static struct mg_ocmf_entry entry_of(const struct session *s,
                                      const struct mg_value *energy, char tx)
 {
     int64_t loss = mg_loss_mwh(&s->kept.loss);
+    int16_t offset_min = 0; /* ChargePoint's records are in UTC */
+    if (!is_chargepoint(s)) {
+        offset_min = mg_site_offset_min(sample->utc_ms);
+    }
     return (struct mg_ocmf_entry){
         .utc_ms = sample->utc_ms,
-        /* ChargePoint's records are in UTC, whatever the station shows. */
-        .offset_min =
-            is_chargepoint(s) ? 0 : mg_site_offset_min(sample->utc_ms),
+        .offset_min = offset_min,
         .clock = (char)sample->clock,
         .tx = tx,
         .status = 'G',
