@@ -6,8 +6,8 @@
 
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/database.h"
 
-#define PATH_CAP  4096
 #define GIVEN_MAX 16 /* more say nothing new */
 
 typedef int verb_main(struct mg_datasets *datasets,
@@ -86,22 +86,9 @@ struct request {
     size_t n_given;
 };
 
-/* A date alone is its first moment, or its last. */
-static int parse_time(const char *text, bool is_end, int64_t *ret_ms)
-{
-    char whole[40];
-    size_t len = strlen(text);
-    if (len != 10) {
-        return mg_time_parse(text, len, ret_ms);
-    }
-    int n = snprintf(whole, sizeof whole, "%s%s", text,
-                     is_end ? "T23:59:59.999Z" : "T00:00:00Z");
-    return mg_time_parse(whole, (size_t)n, ret_ms);
-}
-
 static int take_time(const char *name, bool is_end, int64_t *ret_ms)
 {
-    return parse_time(optarg, is_end, ret_ms) == MG_OK
+    return database_parse_time(optarg, is_end, ret_ms) == MG_OK
                ? 0
                : cli_usage("datasets",
                            "--%s takes a date or a time such as "
@@ -220,40 +207,12 @@ static int check_request(const struct request *r)
     return 0;
 }
 
-/* ---- Where the database is ---- */
-
-/* @return 0 or the exit code, reported */
-static int find_database(const struct request *r, char *ret, size_t cap)
-{
-    struct app app = {0};
-    const char *dir = r->state_dir;
-    int exit_code = 0;
-    if (dir == NULL) {
-        exit_code = app_load(&app, r->config);
-        dir = exit_code == 0 ? app.setup->state_dir : NULL;
-    }
-    struct mg_err err;
-    int n = -1;
-    if (dir != NULL) {
-        n = snprintf(ret, cap, "%s%s/metergate.db", dir,
-                     r->is_simulated ? "/simulated" : "");
-    }
-    if (exit_code == 0 && dir == NULL) {
-        (void)mg_err_set(&err, MG_E_INVAL, "%s sets no state_dir", r->config);
-        exit_code = app_fail(&err);
-    } else if (exit_code == 0 && (n < 0 || (size_t)n >= cap)) {
-        (void)mg_err_set(&err, MG_E_NOSPC, "state_dir is too long");
-        exit_code = app_fail(&err);
-    }
-    app_stop(&app);
-    return exit_code;
-}
-
 static int run(const struct request *r)
 {
-    char path[PATH_CAP];
+    char path[DATABASE_PATH_MAX];
     struct mg_err err;
-    int exit_code = find_database(r, path, sizeof path);
+    int exit_code =
+        database_find(r->config, r->state_dir, r->is_simulated, path);
     if (exit_code != 0) {
         return exit_code;
     }

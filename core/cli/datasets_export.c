@@ -1,88 +1,21 @@
-/* metergate datasets export.
- *
- * Into a file under another name, which takes its own when all is on the disk:
- * what bears the name is complete. */
-#include <errno.h>
-#include <fcntl.h>
+/* metergate datasets export. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/app.h"
 #include "cli/datasets.h"
+#include "cli/outfile.h"
 #include "model/ocmf.h"
 #include "record/ocpp.h"
 #include "record/safe_xml.h"
 
 struct exporter {
     const struct datasets_options *options;
-    FILE *out;
-    char part[4096]; /* name until it is complete; "" = standard output */
+    struct outfile file;
     struct datasets_json json;
     struct mg_datasets *others; /* owned; to look for partners */
     struct mg_ocmf *ocmf;       /* owned */
 };
-
-/* ---- The file ---- */
-
-static int open_out(struct exporter *e, struct mg_err *err)
-{
-    if (e->options->out == NULL || strcmp(e->options->out, "-") == 0) {
-        e->out = stdout;
-        return MG_OK;
-    }
-    struct stat st;
-    if (stat(e->options->out, &st) == 0 && !S_ISREG(st.st_mode)) {
-        return mg_err_set(err, MG_E_INVAL,
-                          "%s is no file that could be replaced: leave --out "
-                          "away to write to standard output",
-                          e->options->out);
-    }
-    int n = snprintf(e->part, sizeof e->part, "%s.part", e->options->out);
-    if (n < 0 || (size_t)n >= sizeof e->part) {
-        e->part[0] = '\0';
-        return mg_err_set(err, MG_E_INVAL, "the name of the file is too long");
-    }
-    int fd = open(e->part,
-                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    e->out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (e->out == NULL) {
-        int number = errno;
-        if (fd >= 0) {
-            (void)close(fd); /* nothing was written */
-        }
-        mg_err_errno(err, number, "cannot write %s", e->part);
-        e->part[0] = '\0';
-        return MG_E_IO;
-    }
-    return MG_OK;
-}
-
-static int close_out(struct exporter *e, int rc, struct mg_err *err)
-{
-    if (e->part[0] == '\0') {
-        return rc; /* main looks at standard output */
-    }
-    bool is_written = fflush(e->out) == 0 && ferror(e->out) == 0 &&
-                      fsync(fileno(e->out)) == 0;
-    int number = errno;
-    if (fclose(e->out) != 0 && is_written) {
-        is_written = false;
-        number = errno;
-    }
-    if (rc == MG_OK && !is_written) {
-        rc = mg_err_errno(err, number, "cannot write %s", e->part);
-    }
-    if (rc == MG_OK && rename(e->part, e->options->out) != 0) {
-        rc = mg_err_errno(err, errno, "cannot rename %s to %s", e->part,
-                          e->options->out);
-    }
-    if (rc != MG_OK) {
-        (void)unlink(e->part); /* the failure is told already */
-    }
-    return rc;
-}
 
 /* ---- SAFE XML ---- */
 
@@ -168,8 +101,8 @@ static int write_xml(struct exporter *e, const struct mg_dataset *d,
     const char *context;
     int rc = find_role(e, d, &has_number, &context, err);
     if (rc == MG_OK) {
-        mg_safe_xml_value(e->out, has_number ? d->transaction : NULL, context,
-                          d->record, d->record_len, d->key_hex);
+        mg_safe_xml_value(e->file.out, has_number ? d->transaction : NULL,
+                          context, d->record, d->record_len, d->key_hex);
     }
     return rc;
 }
@@ -180,7 +113,7 @@ static int write_jsonl(struct exporter *e, const struct mg_dataset *d,
                        struct mg_err *err)
 {
     datasets_json_row(&e->json, d, true);
-    return datasets_json_line(&e->json, e->out, err);
+    return datasets_json_line(&e->json, e->file.out, err);
 }
 
 /* OCPP's ReadingContext. */
@@ -213,7 +146,7 @@ static int write_ocpp(struct exporter *e, const struct mg_dataset *d,
     mg_ocpp_members(&e->json.j, d->record, d->record_len, d->key_hex,
                     context_of(d->kind), e->options->is_plain);
     mg_json_close(&e->json.j, '}');
-    return datasets_json_line(&e->json, e->out, err);
+    return datasets_json_line(&e->json, e->file.out, err);
 }
 
 /* ---- All ---- */
@@ -233,20 +166,20 @@ static int write_all(struct exporter *e, struct mg_datasets *datasets,
     struct mg_dataset d;
     filter.has_record = true;
     if (is_xml) {
-        mg_safe_xml_begin(e->out);
+        mg_safe_xml_begin(e->file.out);
     }
     int rc = MG_OK;
-    while (rc == MG_OK && ferror(e->out) == 0 &&
+    while (rc == MG_OK && ferror(e->file.out) == 0 &&
            (rc = mg_datasets_next(datasets, &filter, &d, err)) == MG_OK) {
         filter.after_id = d.id;
         rc = write(e, &d, err);
         datasets_progress_add(&progress);
     }
     if (is_xml) {
-        mg_safe_xml_end(e->out);
+        mg_safe_xml_end(e->file.out);
     }
     datasets_progress_end(&progress);
-    if (e->part[0] != '\0' && rc == MG_E_NOTFOUND) {
+    if (e->file.part[0] != '\0' && rc == MG_E_NOTFOUND) {
         (void)fprintf(stderr, "%llu datasets\n",
                       (unsigned long long)progress.n);
     }
@@ -267,11 +200,11 @@ int datasets_export(struct mg_datasets *datasets,
         rc = mg_err_set(&err, MG_E_NOMEM, "out of memory");
     }
     if (rc == MG_OK) {
-        rc = open_out(&e, &err);
+        rc = outfile_open(&e.file, options->out, &err);
     }
     if (rc == MG_OK) {
         rc = write_all(&e, datasets, &err);
-        rc = close_out(&e, rc, &err);
+        rc = outfile_close(&e.file, rc, &err);
     }
     datasets_json_fini(&e.json);
     free(e.ocmf);
