@@ -16,7 +16,7 @@ static struct mg_dbc *hand_over(struct dbc_parse *p)
     dbc->signals = p->signals.items;
     dbc->labels = p->labels.items;
     dbc->texts = p->texts;
-    dbc->node_step = p->node_step;
+    dbc->node_step = p->has_node_step ? p->node_step : p->default_node_step;
     p->messages.items = NULL;
     p->signals.items = NULL;
     p->labels.items = NULL;
@@ -44,7 +44,7 @@ struct mg_dbc *mg_dbc_parse(const char *name, const char *text, size_t len,
                          len, MG_DBC_FILE_MAX);
         return NULL;
     }
-    struct dbc_parse p = {.node_step = 1};
+    struct dbc_parse p = {.default_node_step = 1};
     struct mg_dbc *dbc = NULL;
     p.texts = malloc(len + 1);
     dbc_lex_init(&p.lex, name, text, len, err);

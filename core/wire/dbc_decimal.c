@@ -107,6 +107,11 @@ dbc_wide dbc_wide_divide(dbc_wide num, dbc_wide den)
     return quotient;
 }
 
+dbc_wide dbc_wide_divide_up(dbc_wide num, dbc_wide den)
+{
+    return num / den + (num % den != 0);
+}
+
 int dbc_value_round(struct dbc_value v, int exp10, int64_t *ret)
 {
     int exponent = v.exp10 + exp10;

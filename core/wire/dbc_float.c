@@ -37,14 +37,15 @@ static bool scaled(dbc_wide n, int exp10, int exp2, bool is_upwards,
             return n == 0 ? (*ret = 0, true) : false;
         }
         n = (dbc_wide)((dbc_uwide)n << shift);
-    } else if (bits_of((dbc_uwide)den) + shift > WIDE_BITS + 1) {
+    } else if (shift > WIDE_BITS ||
+               bits_of((dbc_uwide)den) + shift > WIDE_BITS + 1) {
         /* The divisor is 2^127 or more: at most a half is left. */
         *ret = is_upwards && n != 0;
         return true;
     } else {
         den = (dbc_wide)((dbc_uwide)den << shift);
     }
-    *ret = is_upwards ? n / den + (n % den != 0) : dbc_wide_divide(n, den);
+    *ret = is_upwards ? dbc_wide_divide_up(n, den) : dbc_wide_divide(n, den);
     return true;
 }
 
@@ -84,7 +85,7 @@ static uint64_t divide(dbc_wide num, dbc_wide den, int *ret_exp2)
     dbc_uwide quotient = (dbc_uwide)(num / den);
     dbc_uwide rest = (dbc_uwide)(num % den);
     int exp2 = 0;
-    while (bits_of(quotient) < MANTISSA_BITS + 2 && exp2 > EXPONENT_MIN - 2) {
+    while (bits_of(quotient) < MANTISSA_BITS + 2) {
         rest *= 2;
         bool is_one = rest >= (dbc_uwide)den;
         rest -= is_one ? (dbc_uwide)den : 0;
@@ -135,10 +136,8 @@ int dbc_float_encode(int64_t value, struct mg_decimal factor, int exp10,
     if (exp2 > EXPONENT_MAX) {
         return MG_E_RANGE;
     }
-    /* A subnormal has no implied bit, and the exponent field 0. */
-    uint32_t field = mantissa >> (MANTISSA_BITS - 1) == 0
-                         ? 0
-                         : (uint32_t)(exp2 - EXPONENT_MIN + 1);
+    /* Never subnormal: num / den is 2^-126 or more, the least normal float. */
+    uint32_t field = (uint32_t)(exp2 - EXPONENT_MIN + 1);
     *ret = sign | field << 23 | (mantissa & 0x7fffff);
     return MG_OK;
 }

@@ -21,7 +21,10 @@ static bool is_word(char c)
 static char peek(const struct dbc_lex *lex, size_t ahead)
 {
     size_t left = lex->len - lex->pos;
-    return ahead < left ? lex->text[lex->pos + ahead] : '\0';
+    if (ahead >= left) {
+        return '\0';
+    }
+    return lex->text[lex->pos + ahead];
 }
 
 static struct dbc_pos here(const struct dbc_lex *lex)
@@ -52,7 +55,10 @@ static void show(const struct dbc_token *token, char ret[SHOWN_MAX + 1])
     size_t n = token->len < SHOWN_MAX ? token->len : SHOWN_MAX;
     for (size_t i = 0; i < n; i++) {
         char c = token->text[i];
-        ret[i] = c >= ' ' && c <= '~' ? c : '?';
+        ret[i] = '?';
+        if (c >= ' ' && c <= '~') {
+            ret[i] = c;
+        }
     }
     ret[n] = '\0';
 }

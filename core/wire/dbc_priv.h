@@ -188,6 +188,8 @@ bool dbc_value_add(struct dbc_value a, struct dbc_value b,
 int dbc_value_compare(struct dbc_value a, struct dbc_value b);
 /** num / den, rounded half to even. @param den  not 0 */
 dbc_wide dbc_wide_divide(dbc_wide num, dbc_wide den);
+/** num / den, rounded up. @param num  >= 0 @param den  > 0 */
+dbc_wide dbc_wide_divide_up(dbc_wide num, dbc_wide den);
 /** v * 10^exp10 as an integer, rounded half to even.
  *  @return MG_OK or MG_E_RANGE */
 int dbc_value_round(struct dbc_value v, int exp10, int64_t *ret);
