@@ -100,7 +100,7 @@ static void check_point(const struct point *p, uint64_t seed)
     run_s(&b, &load, s < 60 ? 60 : s);
     int64_t is = signal_of(&b, name) - before;
     int64_t us = (int64_t)((b.n_samples - n_before) * 125);
-    int64_t want = uw / 180 * (us / 1000) / 1000; /* impulses, 1e-3 */
+    int64_t want = uw / 180 * (us / 1000) / 1000000; /* impulses, 1e-3 */
     int64_t ppm = (is * 1000 - want) * 1000000 / want;
     /* One impulse and what is registered a second late, besides. */
     int64_t slack = 2000 * INT64_C(1000000) / want;
