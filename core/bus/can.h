@@ -35,12 +35,15 @@ struct mg_can_transport;
 
 struct mg_can_transport_events {
     void (*opened)(void *ctx);
-    /** Borrowed for the call. answered_ns: clock time of arrival. */
+    /** Borrowed for the call. arrived_ns: clock time of arrival. */
     void (*received)(void *ctx, const struct mg_can_frame *frame,
                      uint64_t arrived_ns);
     /** The frame handed to `send` first, of those not yet told, has gone to the
-     *  controller's queue. */
+     *  controller's queue; allowed from within `send`. None untold: there is
+     *  room again. */
     void (*sent)(void *ctx);
+    /** Before `opened` too: then the state it opens in. Without it a bus opens
+     *  error-active. */
     void (*state)(void *ctx, const struct mg_can_status *status);
     /** Frames were lost before they could be read; the total since opened. */
     void (*overrun)(void *ctx, uint64_t n_lost);
@@ -91,7 +94,8 @@ mg_can_transport_socketcand(uv_loop_t *loop, struct mg_clock *clock,
                             uint32_t connect_timeout_ms);
 
 /** In memory, for virtual time: frames go to `peer` at once, and back with
- *  mg_can_transport_memory_deliver. */
+ *  mg_can_transport_memory_deliver, at the next turn of the clock (256 wait;
+ *  then it is an overrun). `peer`: NULL allowed. */
 struct mg_can_transport *mg_can_transport_memory(
     struct mg_clock *clock,
     void (*peer)(void *peer_ctx, const struct mg_can_frame *frame),
@@ -108,16 +112,18 @@ struct mg_can;
 
 struct mg_can_events { /* all optional */
     void (*up)(void *ctx);
-    /** Could not be opened, or was lost; it is tried again after 1, 2, 4 ... 30
-     * s for ever. */
+    /** Could not be opened, was lost, or the controller is bus-off or stopped;
+     *  it is opened anew after 1, 2, 4 ... 30 s for ever, each failure is told.
+     *  What waited to be sent is dropped with MG_E_IO. */
     void (*down)(void *ctx, const struct mg_err *err);
-    /** The controller's state has changed; bus-off and stopped are followed by
-     *  recovery, with the same back-off. */
+    /** The controller's state has changed (of changed counters alone only
+     *  mg_can_status knows); `down` or `up` follows where it changes that. */
     void (*state)(void *ctx, const struct mg_can_status *status);
-    void (*overrun)(void *ctx, uint64_t n_lost);
+    void (*overrun)(void *ctx, uint64_t n_lost); /* so many more */
 };
 
-/** Embedded in its owner. */
+/** Embedded in its owner. Those of one identifier are called in the order of
+ *  mg_can_listen. */
 struct mg_can_listener {
     uint32_t id;
     bool is_extended;
@@ -132,12 +138,14 @@ struct mg_can_stats {
 };
 
 /** Opens by itself with the next turn of the loop, and again when lost.
- *  @param transport  owned from now on, also on failure
+ *  @param transport  owned from now on, also on failure; NULL: out of memory
  *  @return owned; NULL when out of memory */
 struct mg_can *mg_can_create(struct mg_clock *clock,
                              struct mg_can_transport *transport,
                              const struct mg_can_events *events, void *ctx);
-void mg_can_destroy(struct mg_can *can); /* no event follows; NULL allowed */
+/** No event follows. NULL allowed. Not from within an event, a listener or a
+ *  `done` of this bus. */
+void mg_can_destroy(struct mg_can *can);
 
 /** Several may listen to one identifier. Before the first turn of the loop, or
  *  later: then the transport is opened anew with the new filters.
@@ -146,9 +154,12 @@ void mg_can_destroy(struct mg_can *can); /* no event follows; NULL allowed */
 int mg_can_listen(struct mg_can *can, struct mg_can_listener *listener);
 
 /** Queue a frame; `done` (optional) is called when it has gone to the
- *  controller, or with a code when it never will (MG_E_CANCELED: the bus is
- *  being destroyed).
- *  @return MG_OK; MG_E_NOSPC: MG_CAN_QUEUE_MAX wait; MG_E_IO: the bus is down
+ *  controller (from within this call too), or with a code when it never will:
+ *  MG_E_IO: the bus went down; MG_E_TIMEOUT: its queue did not move for 1 s,
+ *  nobody acknowledges; MG_E_NOSUP: FD on a classic bus; MG_E_CANCELED: the bus
+ *  is being destroyed.
+ *  @return MG_OK; MG_E_NOSPC: MG_CAN_QUEUE_MAX wait; MG_E_IO: the bus is down;
+ *          MG_E_INVAL: no such frame
  */
 int mg_can_send(struct mg_can *can, const struct mg_can_frame *frame,
                 void (*done)(void *ctx, int code), void *ctx);
@@ -156,7 +167,9 @@ int mg_can_send(struct mg_can *can, const struct mg_can_frame *frame,
 /** The clock that mg_can_create was given. */
 struct mg_clock *mg_can_clock(const struct mg_can *can);
 
+/** Open, and the controller takes part. */
 bool mg_can_is_up(const struct mg_can *can);
+/** While it is not open: MG_CAN_STOPPED. */
 const struct mg_can_status *mg_can_status(const struct mg_can *can);
 const struct mg_can_stats *mg_can_stats(const struct mg_can *can);
 
