@@ -274,7 +274,18 @@ static void the_peer_may_let_us_wait(void **state)
     mg_isotp_receive(&tp, BYTES(0x30, 0, 0), 1800 * MS);
     sends(1800 * MS, BYTES(0x21, 6, 7, 8, 9, 10, 11, 12));
     only_event(MG_ISOTP_SENT, MG_OK, NULL);
-    send_first(20, 0); /* counted anew */
+    send_first(27, 0); /* counted anew, for each block too */
+    for (uint8_t block = 1; block < 4; block++) {
+        mg_isotp_receive(&tp, BYTES(0x31, 0, 0), 1);
+        mg_isotp_receive(&tp, BYTES(0x31, 0, 0), 1);
+        no_event();
+        mg_isotp_receive(&tp, BYTES(0x30, 1, 0), 1);
+        uint8_t frame[8] = {(uint8_t)(0x20 | block)};
+        memcpy(frame + 1, counting() + block * 7 - 1, 7);
+        sends(1, frame, 8);
+    }
+    only_event(MG_ISOTP_SENT, MG_OK, NULL);
+    send_first(20, 0);
     for (int i = 0; i < 3; i++) {
         no_event();
         mg_isotp_receive(&tp, BYTES(0x31, 0, 0), 1);
@@ -395,7 +406,28 @@ static void long_messages_are_received_in_blocks(void **state)
     is_idle();
 }
 
-/* 9 frames of 62 bytes and more: the length of frames is the peer's. */
+/* 585 frames and no limit: flow control once. */
+static void the_longest_message_is_received(void **state)
+{
+    (void)state;
+    start(&classic);
+    mg_isotp_receive(&tp, BYTES(0x1f, 0xff, 0, 1, 2, 3, 4, 5), 0);
+    sends(0, BYTES(0x30, 0, 0, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc));
+    uint8_t sn = 1;
+    for (size_t done = 6; done < MG_ISOTP_MAX; done += 7) {
+        uint8_t frame[8] = {(uint8_t)(0x20 | sn)};
+        no_event();
+        pulls_nothing(0);
+        memcpy(frame + 1, counting() + done,
+               MG_ISOTP_MAX - done < 7 ? MG_ISOTP_MAX - done : 7);
+        mg_isotp_receive(&tp, frame, 8, 0);
+        sn = (sn + 1) & 0xf;
+    }
+    message_is(counting(), MG_ISOTP_MAX);
+    is_idle();
+}
+
+/* The length of frames is the peer's, whatever our own. */
 static void frames_of_fd_are_received(void **state)
 {
     (void)state;
@@ -428,7 +460,11 @@ static void what_is_too_long_overflows(void **state)
     mg_isotp_receive(&tp, BYTES(0x10, 0, 0, 0, 0x10, 0, 4, 5), 0);
     only_event(MG_ISOTP_RX_FAILED, MG_E_NOSPC, "longer");
     pulls(0, BYTES(0x32, 0, 0, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc));
-    mg_isotp_receive(&tp, BYTES(0x21, 0, 1, 2, 3, 4, 5, 6), 0);
+    for (uint8_t sn = 0; sn < 16; sn++) { /* the peer goes on all the same */
+        mg_isotp_receive(
+            &tp, (uint8_t[]){(uint8_t)(0x20 | sn), 0, 1, 2, 3, 4, 5, 6}, 8, 0);
+        no_event();
+    }
     mg_isotp_sent(&tp, 0);
     is_idle();
     mg_isotp_receive(&tp, BYTES(0x10, 0, 0xff, 0xff, 0xff, 0xff, 4, 5), 0);
@@ -674,6 +710,38 @@ static void both_directions_at_once(void **state)
     only_event(MG_ISOTP_SENT, MG_OK, NULL);
     mg_isotp_receive(&tp, BYTES(0x21, 6, 7), 0);
     message_is(counting(), 8);
+    is_idle();
+}
+
+static void an_early_answer_leaves_n_as_alone(void **state)
+{
+    (void)state;
+    start(&classic);
+    assert_int_equal(mg_isotp_send(&tp, counting(), 20, 0), MG_OK);
+    pulls(0, BYTES(0x10, 20, 0, 1, 2, 3, 4, 5));
+    mg_isotp_receive(&tp, BYTES(0x30, 0, 0), 500 * MS);
+    assert_true(mg_isotp_deadline_ns(&tp) == 1000 * MS);
+    mg_isotp_expire(&tp, 1000 * MS);
+    only_event(MG_ISOTP_TX_FAILED, MG_E_TIMEOUT, "N_As");
+}
+
+/* A whole block comes before the bus has told that its flow control went. */
+static void a_block_may_overtake_the_bus(void **state)
+{
+    (void)state;
+    struct mg_isotp_settings set = classic;
+    set.block_size = 1;
+    start(&set);
+    mg_isotp_receive(&tp, BYTES(0x10, 20, 0, 1, 2, 3, 4, 5), 0);
+    pulls(0, BYTES(0x30, 1, 0, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc));
+    mg_isotp_receive(&tp, BYTES(0x21, 6, 7, 8, 9, 10, 11, 12), 1);
+    pulls_nothing(1);
+    mg_isotp_sent(&tp, 2);
+    mg_isotp_receive(&tp, BYTES(0x22, 0, 0, 0, 0, 0, 0, 0), 3); /* not asked */
+    no_event();
+    sends(4, BYTES(0x30, 1, 0, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc));
+    mg_isotp_receive(&tp, BYTES(0x22, 13, 14, 15, 16, 17, 18, 19), 5);
+    message_is(counting(), 20);
     is_idle();
 }
 
@@ -1008,6 +1076,7 @@ int main(void)
         cmocka_unit_test(single_frames_are_received),
         cmocka_unit_test(wrong_frames_are_ignored),
         cmocka_unit_test(long_messages_are_received_in_blocks),
+        cmocka_unit_test(the_longest_message_is_received),
         cmocka_unit_test(frames_of_fd_are_received),
         cmocka_unit_test(what_is_too_long_overflows),
         cmocka_unit_test(wrong_consecutive_frames_end_it),
@@ -1018,6 +1087,8 @@ int main(void)
         cmocka_unit_test(n_ar),
         cmocka_unit_test(n_cr),
         cmocka_unit_test(answers_may_overtake_the_bus),
+        cmocka_unit_test(an_early_answer_leaves_n_as_alone),
+        cmocka_unit_test(a_block_may_overtake_the_bus),
         cmocka_unit_test(both_directions_at_once),
         cmocka_unit_test(a_bus_that_is_gone),
         cmocka_unit_test(a_good_bus_delivers_everything),
