@@ -53,9 +53,10 @@ unsigned cpkm3000_fw_n_phases(const struct fw_state *st)
 /* Twelve characters as on the label, "2513" the year and week (ours). */
 void cpkm3000_fw_serial(const struct fw_state *st, uint8_t ret[FW_SERIAL_LEN])
 {
+    static const uint8_t week[4] = {'2', '5', '1', '3'};
     uint32_t rest = st->env.serial;
     memset(ret, 0, FW_SERIAL_LEN);
-    memcpy(ret, "2513", 4);
+    memcpy(ret, week, sizeof week);
     for (size_t k = 12; k-- > 4;) {
         ret[k] = (uint8_t)('0' + rest % 10);
         rest /= 10;

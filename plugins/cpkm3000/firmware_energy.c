@@ -8,8 +8,8 @@
 #define START_I2_Q6 2401
 /* What the converters' own noise adds to i2, calibrated: 1.5^2 + 1/12. */
 #define NOISE_I2_Q6 149
-/* So much beyond the threshold that noise cannot matter: 50 mA. */
-#define SURE_I2_Q6    (4 * START_I2_Q6)
+/* So much beyond the threshold that noise cannot matter: 49 mA. */
+#define SURE_I2_Q6    INT64_C(9604)
 #define PENDING_TICKS 25
 
 static bool is_above(int64_t i2, uint32_t n, int64_t threshold_q6)

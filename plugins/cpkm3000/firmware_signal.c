@@ -43,7 +43,7 @@ const struct mg_fw_signal cpkm3000_fw_signals[FW_N_SIGNALS] = {
 /* Whole steps of 0.1 Wh, as in the telegram. */
 static int64_t energy_mwh(uint64_t impulses)
 {
-    return (int64_t)(impulses / 2 * (2 * FW_PULSE_MWH));
+    return (int64_t)(impulses / 2 * 2 * FW_PULSE_MWH);
 }
 
 static int64_t value_of(const struct fw_state *st, enum fw_signal index)

@@ -10,7 +10,7 @@
 #define MAGIC_LEN 8
 #define HEAD_LEN  (MAGIC_LEN + FW_VERSION_LEN)
 #define MIN_SIZE  (HEAD_LEN + 1)
-#define KEY_LEN   64
+#define KEY_LEN   ((size_t)64)
 
 static const uint8_t magic[MAGIC_LEN] = {'M', 'G', 'C', 'P',
                                          'K', 'M', '0', '1'};

@@ -253,7 +253,7 @@ static void test_display_cycle(void **state)
     while (strcmp(look(&m).row, "POS") != 0) {
         meter_run_ms(&m, TICK_MS);
     }
-    for (unsigned k = 0; k < 3; k++) {
+    for (size_t k = 0; k < 3; k++) {
         unsigned byte = m.telegram.hash[k];
         code[2 * k] = "0123456789abcdef"[byte >> 4];
         code[2 * k + 1] = "0123456789abcdef"[byte & 0xf];
