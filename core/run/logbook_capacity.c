@@ -29,7 +29,8 @@ static int time_at(struct mg_logs *logs, int64_t number, int64_t *ret_ms,
 }
 
 /* The first number of the window, by halves: times ascend but for clocks that
- * were set. */
+ * were set.
+ * @param ret_number  last + 1: none is in it */
 static int find_first(struct mg_logs *logs, int64_t last, int64_t from_ms,
                       int64_t *ret_number, int64_t *ret_ms, struct mg_err *err)
 {
@@ -47,7 +48,7 @@ static int find_first(struct mg_logs *logs, int64_t last, int64_t from_ms,
     if (rc == MG_OK) {
         rc = time_at(logs, low, &ms, err);
     }
-    *ret_number = low;
+    *ret_number = ms < from_ms ? last + 1 : low; /* none in the window */
     *ret_ms = ms;
     return rc;
 }
