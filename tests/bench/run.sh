@@ -1,6 +1,6 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, signing, json, sim, store, verify, crypto; without
-# a name all of them.
+# ./mg bench [NAME]: fleet, rtu, signing, json, sim, store, verify, crypto, can;
+# without a name all of them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -53,16 +53,21 @@ bench_crypto() {
     "$build/tests/bench/bench_crypto"
 }
 
+bench_can() {
+    title "can: decoding full buses of 1 Mbit/s per core"
+    "$build/tests/bench/bench_can" tests/bench/can.dbc
+}
+
 case ${1:-all} in
 all)
-    for name in fleet rtu signing json sim store verify crypto; do
+    for name in fleet rtu signing json sim store verify crypto can; do
         "bench_$name"
     done
     ;;
-fleet | rtu | signing | json | sim | store | verify | crypto) "bench_$1" ;;
+fleet | rtu | signing | json | sim | store | verify | crypto | can) "bench_$1" ;;
 *)
     echo "bench: there is no '$1'; fleet, rtu, signing, json, sim, store, verify," \
-        "crypto" >&2
+        "crypto, can" >&2
     exit 2
     ;;
 esac
