@@ -19,6 +19,7 @@ int cli_models(int argc, char **argv);
 int cli_read(int argc, char **argv);
 int cli_datasets(int argc, char **argv);
 int cli_log(int argc, char **argv);
+int cli_faults(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_key(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct cli_command commands[] = {
     {"read", "read one meter once", cli_read},
     {"datasets", "list, show, export and audit signed records", cli_datasets},
     {"log", "show, export and verify the metrological log book", cli_log},
+    {"faults", "what faults a station can have", cli_faults},
     {"key", "make and show the key that the station signs with", cli_key},
     {"verify", "verify signed records of any meter", cli_verify},
     {"demo", "a simulated depot, a broker and a live table", cli_demo},
