@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "store/dataset.h"
+#include "store/logbook.h"
 
 struct world {
     struct bed bed;
@@ -427,6 +428,53 @@ static void reserve_is_for_datasets_on_a_full_disk(void **state)
     assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
 }
 
+/* Entries come when the disk has no room and there is nothing but the
+ * reserve. */
+static void reserve_is_for_the_log_book_too(void **state)
+{
+    struct world *w = *state;
+    struct bed *bed = &w->bed;
+    if (!w->can_mount || mount("none", bed->dir, "tmpfs", 0, "size=8m") != 0) {
+        print_message("skipped: no mount permitted here\n");
+        skip();
+    }
+    char name[96], text[64], want[64];
+    static char entry[1000];
+    static const uint8_t hash[MG_LOG_HASH_LEN], signature[70];
+    memset(entry, 'e', sizeof entry);
+    (void)snprintf(name, sizeof name, "%s/other", bed->dir);
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+    assert_true(fd >= 0);
+    bed_open(bed);
+    fill_disk(fd);
+    int64_t n = 0;
+    for (unsigned n_more = 0; n_more < 60;) {
+        uint64_t ticket;
+        assert_int_equal(mg_store_add_log(bed->store, ++n, entry, sizeof entry,
+                                          hash, &ticket),
+                         MG_OK);
+        assert_int_equal(mg_store_sign_log(bed->store, n, signature,
+                                           sizeof signature, "f", &ticket),
+                         MG_OK);
+        mg_store_flush(bed->store);
+        bed_wait_durable(bed, ticket);
+        n_more += is_reserve(bed, "0");
+        assert_true(n < 4000);
+    }
+    assert_true(bed->n_troubles > 0);
+    bed_close(bed);
+    bed_open(bed);
+    (void)snprintf(want, sizeof want, "%lld %lld", (long long)n, (long long)n);
+    bed_sql(bed,
+            "SELECT count(signature) || ' ' || max(number) FROM logbook"
+            " WHERE length(entry) = 1000",
+            text, sizeof text);
+    assert_string_equal(text, want);
+    assert_int_equal(close(fd), 0);
+    bed_close(bed);
+    assert_int_equal(umount2(bed->dir, MNT_DETACH), 0);
+}
+
 static void datasets_are_read_where_nothing_can_be_written(void **state)
 {
     struct world *w = *state;
@@ -470,6 +518,7 @@ int main(void)
         T(small_disk_keeps_events_and_thins_readings),
         T(small_disk_keeps_datasets_and_thins_readings),
         T(reserve_is_for_datasets_on_a_full_disk),
+        T(reserve_is_for_the_log_book_too),
         T(datasets_are_read_where_nothing_can_be_written),
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {

@@ -7,8 +7,9 @@
  * told durable and not acknowledged is there, a group is there whole or not at
  * all, ids ascend without a gap, the epoch is the same. Of the datasets exactly
  * one is open, that of the newest group, and its record is the newest: no pair
- * of rows is torn. MG_SEED sets the seed, the first argument the number of
- * rounds. */
+ * of rows is torn. Each group is an entry of the log book and signs the one
+ * before: only the newest has no signature. MG_SEED sets the seed, the first
+ * argument the number of rounds. */
 #include "../unit/store_bed.h"
 
 #include <poll.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "store/dataset.h"
+#include "store/logbook.h"
 
 #define MAX_ROWS  400000
 #define MAX_AHEAD 300 /* rows not yet durable */
@@ -120,10 +122,29 @@ static void child_sessions(struct child *c, uint64_t before, uint64_t last)
     child_dataset(c, &open, last);
 }
 
+/* Its number is that of the group's last row. */
+static void child_log(struct child *c, uint64_t before, uint64_t last)
+{
+    static const uint8_t signature[70];
+    uint8_t hash[MG_LOG_HASH_LEN];
+    char text[32];
+    uint64_t ticket;
+    memset(hash, (int)(last & 0xff), sizeof hash);
+    int n = snprintf(text, sizeof text, "entry %llu", (unsigned long long)last);
+    if (mg_store_add_log(c->store, (int64_t)last, text, (size_t)n, hash,
+                         &ticket) != MG_OK ||
+        (before > 0 &&
+         mg_store_sign_log(c->store, (int64_t)before, signature,
+                           sizeof signature, "f", &ticket) != MG_OK)) {
+        _exit(12);
+    }
+}
+
 static void child_group(struct child *c)
 {
     uint64_t first = c->seq + 1, last = first + roll(&c->rng) % 8, ticket;
     child_sessions(c, c->seq, last);
+    child_log(c, c->seq, last);
     while (c->seq < last) {
         c->seq++;
         child_append(c, first, last);
@@ -287,6 +308,37 @@ static void check_datasets(struct parent *p, uint64_t last)
     mg_datasets_close(reader);
 }
 
+static void check_log(struct parent *p, uint64_t last)
+{
+    struct mg_log_row row = {0};
+    struct mg_log_books books;
+    struct mg_err err;
+    char text[64];
+    struct mg_logs *logs = mg_logs_open(p->bed.path, &err);
+    assert_non_null(logs);
+    assert_int_equal(mg_logs_books(logs, &books, &err), MG_OK);
+    assert_int_equal(books.last_number, last);
+    bed_sql(&p->bed,
+            "SELECT count(*) || ' ' || coalesce(sum(length(entry)"
+            " + length(hash) + coalesce(length(signature), 0)"
+            " + length(fingerprint)), 0) FROM logbook",
+            text, sizeof text);
+    char want[64];
+    (void)snprintf(want, sizeof want, "%llu %llu",
+                   (unsigned long long)books.n_entries,
+                   (unsigned long long)books.n_bytes);
+    assert_string_equal(text, want);
+    if (last > 0) {
+        assert_int_equal(mg_logs_newest(logs, &row, &err), MG_OK);
+        assert_int_equal(row.number, last);
+        assert_int_equal(row.hash[0], last & 0xff);
+        assert_int_equal(row.signature_len, 0);
+        assert_int_equal(mg_logs_unsigned(logs, 0, &row, &err), MG_OK);
+        assert_int_equal(row.number, last);
+    }
+    mg_logs_close(logs);
+}
+
 static void check_file(struct parent *p)
 {
     bed_open(&p->bed);
@@ -302,6 +354,7 @@ static void check_file(struct parent *p)
     check_rows(p, o, last);
     mg_outbox_close(o);
     check_datasets(p, last);
+    check_log(p, last);
     p->durable = last;
     bed_close(&p->bed);
 }
