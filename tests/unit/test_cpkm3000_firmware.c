@@ -96,6 +96,15 @@ static void test_offsets_do_not_count(void **state)
     assert_int_equal(meter_signal(&m, "MeterCurrents.CurrentL1"), 0);
     assert_int_equal(meter_signal(&m, "MeterTotals.PowerTotal"), 0);
     assert_int_equal(meter_signal(&m, POS), 0);
+    /* 10 A, all of it reactive: 100 x 100 counts are no power either. */
+    tick.lane[0].i2 += INT64_C(2500) * 2500 * 320;
+    tick.lane[0].uq += INT64_C(14375) * 2500 * 320;
+    for (unsigned k = 0; k < 250; k++) {
+        FW.tick(m.state, &tick);
+    }
+    assert_near(meter_signal(&m, "MeterReactivePower.ReactiveL1"), 2300000, 1);
+    assert_int_equal(meter_signal(&m, "MeterActivePower.PowerL1"), 0);
+    assert_int_equal(meter_signal(&m, POS), 0);
 }
 
 static void test_one_phase(void **state)
@@ -275,6 +284,57 @@ static void test_display_cycle(void **state)
     assert_string_equal(look(&m).row, code);
     meter_run_ms(&m, TICK_MS);
     assert_string_equal(look(&m).row, "POS");
+}
+
+/* 100000 kWh by an impossible current: the display wraps, the register and the
+ * telegram go on. */
+static void test_display_wraps(void **state)
+{
+    (void)state;
+    struct meter m;
+    struct mg_tick tick = {.n_samples = 320, .elapsed_us = 40000};
+    meter_new(&m);
+    meter_run_s(&m, 3);                  /* shows the energy */
+    tick.lane[0] = (struct mg_lane_sums){/* 2500000 impulses, 125 kWh */
+                                         .ui = INT64_C(2500000) * 22500000000,
+                                         .u2 = INT64_C(14375) * 14375 * 320,
+                                         .i2 = INT64_C(30000) * 30000 * 320};
+    for (unsigned k = 0; k < 800; k++) {
+        FW.tick(m.state, &tick);
+        if (k == 798) { /* one tick before */
+            assert_int_equal(meter_signal(&m, POS), INT64_C(99875000000));
+        }
+    }
+    while (strchr(look(&m).row, '.') == NULL) {
+        meter_run_ms(&m, TICK_MS);
+    }
+    assert_string_equal(look(&m).row, "00000.00");
+    assert_int_equal(meter_signal(&m, POS), INT64_C(100000000000));
+    assert_int_equal(meter_signal(&m, "MeterImpulses.PulsesPos"), 2000000000);
+    meter_run_s(&m, 3);
+    assert_int_equal(m.telegram.pos, 1000000000);
+}
+
+static void test_display_counts_10_wh(void **state)
+{
+    (void)state;
+    struct meter m;
+    unsigned n_seen = 0;
+    meter_new(&m);
+    m.options.display_s = 10; /* POS; then 10 s of energy */
+    meter_load(&m, 32000, in_phase);
+    while (meter_signal(&m, "MeterImpulses.PulsesPos") < 2400) {
+        meter_run_ms(&m, TICK_MS);
+        int64_t n = meter_signal(&m, "MeterImpulses.PulsesPos");
+        /* Frames have 0.1 Wh, two impulses. */
+        assert_int_equal(meter_signal(&m, POS), n / 2 * 100);
+        struct mg_fw_display d = look(&m);
+        if (d.row[5] == '.') {
+            assert_int_equal((d.row[6] - '0') * 10 + d.row[7] - '0', n / 200);
+            n_seen++;
+        }
+    }
+    assert_true(n_seen > 200);
 }
 
 static void test_leds(void **state)
@@ -498,6 +558,8 @@ int main(void)
         cmocka_unit_test(test_start_and_no_load),
         cmocka_unit_test(test_bursts),
         cmocka_unit_test(test_display_cycle),
+        cmocka_unit_test(test_display_wraps),
+        cmocka_unit_test(test_display_counts_10_wh),
         cmocka_unit_test(test_leds),
         cmocka_unit_test(test_errors_open_the_relays),
         cmocka_unit_test(test_memory_error_lasts),

@@ -149,6 +149,19 @@ static void test_challenge(void **state)
     assert_memory_equal(m.telegram.challenge, other, 16);
     assert_int_equal(m.telegram.counter, 3);
     assert_int_equal(m.n_telegrams, 3);
+    /* So it is before a cyclic one that is due already. */
+    m.is_chip_silent = true;
+    meter_run_ms(&m, 600); /* t = 2080: the cyclic one of 2000 is running */
+    assert_int_equal(meter_do(&m, 0x11, challenge, 16), 0);
+    meter_run_ms(&m, 1000); /* and that of 3000 is due */
+    m.is_chip_silent = false;
+    meter_run_ms(&m, TICK_MS);
+    assert_int_equal(m.telegram.challenge[0], 0);
+    meter_run_ms(&m, TICK_MS);
+    assert_memory_equal(m.telegram.challenge, challenge, 16);
+    meter_run_ms(&m, TICK_MS);
+    assert_int_equal(m.telegram.challenge[0], 0);
+    assert_int_equal(m.telegram.counter, 6);
     memset(other, 0, sizeof other);
     assert_int_equal(meter_do(&m, 0x11, other, 16), 4);
     meter_drop_key(&m);
