@@ -16,6 +16,8 @@ demo_packages="mosquitto"
 test_packages="clang libcmocka-dev mosquitto-clients mbpoll openssl binutils
     python3-pymodbus python3-serial-asyncio python3-paho-mqtt python3-jsonschema
     python3-yaml softhsm2 libxml2-utils zbar-tools"
+# The npm of nodejs.org brings its own; Debian's would conflict with it.
+command -v npm >/dev/null || test_packages="$test_packages npm"
 all_packages="clang-format clang-tidy libclang-rt-14-dev"
 
 say() {

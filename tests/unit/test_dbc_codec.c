@@ -292,6 +292,26 @@ static void test_limits(void **state)
                  9);
 }
 
+/* Where a limit and a value are too far apart for 128 bits. */
+static void test_far_limits(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "0|8@1+ (1e-18,0) [1e33|1e33]",
+        "0|8@1- (1e-18,0) [-1e33|-1e33]",
+        "0|8@1+ (1e33,0) [1e-18|1e-18]",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mg_dbc *dbc = one(cases[i], "");
+        const uint8_t data[8] = {9};
+        int64_t value;
+        int64_t resolution;
+        assert_int_equal(decode(dbc, "S", data, -18, &value, &resolution),
+                         MG_E_RANGE);
+        mg_dbc_destroy(dbc);
+    }
+}
+
 static void test_does_not_fit(void **state)
 {
     (void)state;
@@ -423,6 +443,8 @@ static void test_float(void **state)
     float_is("0|32@1+ (0.001,0) [0|0]", 0x447a0000, 3, 1000, 1);
     float_is("0|32@1+ (-1000,0) [0|0]", 0x3fc00000, 0, -1500, 1);
     float_is("0|32@1+ (1,0) [0.1|0.1]", 0x3dcccccd, 1, 1, 1);
+    /* 999999999999999 * 2^-50 is 0.888, a divisor of more than 64 bits. */
+    float_is("0|32@1+ (999999999999999,0) [0|0]", 0x26800000, 0, 1, 1);
 }
 
 static int float_code(const char *what, uint32_t bits, int exp10)
@@ -517,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_rounding),
         cmocka_unit_test(test_resolution),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_far_limits),
         cmocka_unit_test(test_does_not_fit),
         cmocka_unit_test(test_short_and_long_frames),
         cmocka_unit_test(test_multiplexed),
