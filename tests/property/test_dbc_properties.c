@@ -187,8 +187,9 @@ static wide raw_of(const struct model *signal, const uint8_t *data)
         unsigned bit = signal->bits[i];
         raw |= (wide)(data[bit / 8] >> bit % 8 & 1) << i;
     }
-    if (signal->is_signed && raw >> (signal->length - 1) != 0) {
-        raw -= (wide)1 << signal->length;
+    wide half = (wide)1 << signal->length % 65 >> 1;
+    if (signal->is_signed && raw >= half) {
+        raw -= 2 * half;
     }
     return raw;
 }

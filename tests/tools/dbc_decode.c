@@ -65,11 +65,9 @@ static int exact_exp10(const struct mg_dbc_signal *signal)
     if (signal->type == MG_DBC_FLOAT32) {
         return FLOAT_DECIMALS;
     }
-    int exp10 = signal->factor.exp10;
-    if (signal->offset.mantissa != 0 && signal->offset.exp10 < exp10) {
-        exp10 = signal->offset.exp10;
-    }
-    return -exp10;
+    bool is_offset_finer = signal->offset.mantissa != 0 &&
+                           signal->offset.exp10 < signal->factor.exp10;
+    return is_offset_finer ? -signal->offset.exp10 : -signal->factor.exp10;
 }
 
 static void print_signal(const struct mg_dbc_message *message,
@@ -90,14 +88,15 @@ static void print_signal(const struct mg_dbc_message *message,
     }
 }
 
-static bool print_frame(const struct mg_dbc *dbc, const char *line)
+static bool print_frame(const struct mg_dbc *dbc, char *line)
 {
-    char hex[2 * MG_CAN_FD_MAX + 1] = "";
-    uint64_t id;
     uint8_t data[MG_CAN_FD_MAX];
-    if (sscanf(line, "%" SCNx64 " %128s", &id, hex) < 1) {
+    char *hex;
+    uint64_t id = strtoull(line, &hex, 16);
+    if (*hex++ != ' ') {
         return false;
     }
+    hex[strcspn(hex, "\n")] = '\0';
     const struct mg_dbc_message *message = find(dbc, id);
     size_t len = from_hex(hex, data);
     if (message == NULL || len == SIZE_MAX) {

@@ -310,6 +310,8 @@ static void test_far_limits(void **state)
                          MG_E_RANGE);
         mg_dbc_destroy(dbc);
     }
+    is_both_ways("0|8@1+ (1e33,0) [1e-18|1e33]", DATA(1, 0, 0, 0, 0, 0, 0, 0),
+                 -18, 1000000000000000);
 }
 
 static void test_does_not_fit(void **state)
