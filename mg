@@ -11,11 +11,12 @@ cd "$(dirname "$0")"
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev
     libmodbus-dev libpaho-mqtt-dev libyaml-dev libssl-dev libsqlite3-dev
-    libp11-kit-dev libqrencode-dev libexpat1-dev tzdata"
+    libp11-kit-dev libqrencode-dev libexpat1-dev libsocketcan-dev tzdata"
 demo_packages="mosquitto"
 test_packages="clang libcmocka-dev mosquitto-clients mbpoll openssl binutils
     python3-pymodbus python3-serial-asyncio python3-paho-mqtt python3-jsonschema
-    python3-yaml softhsm2 libxml2-utils zbar-tools"
+    python3-yaml softhsm2 libxml2-utils zbar-tools can-utils qemu-system-x86
+    busybox-static cpio iproute2 python3-can"
 # The npm of nodejs.org brings its own; Debian's would conflict with it.
 command -v npm >/dev/null || test_packages="$test_packages npm"
 all_packages="clang-format clang-tidy libclang-rt-14-dev"
