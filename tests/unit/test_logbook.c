@@ -430,6 +430,28 @@ static void entries_taken_out_doubled_or_swapped_are_found(void **state)
     }
 }
 
+/* By somebody who has the key, or where nothing is signed. */
+static void replaced_entry_breaks_the_chain(void **state)
+{
+    struct book *b = *state;
+    struct mg_log_chain c;
+    write_entry(b, 3, MG_LOGBOOK_CLOCK_SYNC, 1743487573126);
+    check_lines(b, N_BOOK, NULL, &c);
+    assert_int_equal(c.fault, MG_LOG_FAULT_PREV);
+    assert_int_equal(c.fault_number, 5);
+    write_book(b);
+    struct mg_log_entry e = {.number = 1, .clock = 'S'};
+    memset(e.prev, 1, sizeof e.prev); /* the first follows another */
+    assert_int_equal(mg_log_entry_build(&e, b->lines[0].text, MG_LOG_ENTRY_MAX,
+                                        &b->lines[0].len),
+                     MG_OK);
+    mg_log_hash(b->lines[0].text, b->lines[0].len, b->lines[0].hash);
+    sign(b, 0, 0);
+    check_lines(b, N_BOOK, NULL, &c);
+    assert_int_equal(c.fault, MG_LOG_FAULT_PREV);
+    assert_int_equal(c.fault_number, 1);
+}
+
 static void cut_end_is_found_by_a_hash_noted_elsewhere(void **state)
 {
     struct book *b = *state;
@@ -601,6 +623,7 @@ int main(void)
         T(every_changed_byte_of_a_text_is_found),
         T(every_changed_byte_beside_a_text_is_found),
         T(entries_taken_out_doubled_or_swapped_are_found),
+        T(replaced_entry_breaks_the_chain),
         T(cut_end_is_found_by_a_hash_noted_elsewhere),
         T(rewritten_book_has_no_signatures),
         T(another_key_is_named),

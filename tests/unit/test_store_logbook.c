@@ -223,6 +223,8 @@ static void nobody_deletes_or_changes_an_entry(void **state)
         "UPDATE logbook SET signature=NULL WHERE number=1",
         "UPDATE logbook SET fingerprint='x' WHERE number=1",
         "UPDATE logbook SET signature=x'01', entry=x'00' WHERE number=2",
+        "UPDATE logbook SET signature=x'01', hash=zeroblob(32) WHERE number=2",
+        "UPDATE logbook SET signature=x'01', number=7 WHERE number=2",
         "INSERT INTO logbook VALUES(2, x'00', zeroblob(32), NULL, '')",
         "INSERT OR REPLACE INTO logbook VALUES(2, x'00', zeroblob(32), NULL,"
         " '')",
