@@ -12,6 +12,7 @@
 #include "record/logbook_line.h"
 #include "run/logbook.h"
 #include "run/logbook_capacity.h"
+#include "run/session_priv.h"
 #include "store/logbook.h"
 
 static char key_file[128];
@@ -279,6 +280,48 @@ static void test_entries_of_meters(void **state)
     mg_logs_close(logs);
 }
 
+static void note_log(void *ctx, int code, const uint8_t *der, size_t der_len,
+                     const char *why)
+{
+    (void)der;
+    (void)der_len;
+    (void)why;
+    assert_int_equal(code, MG_OK);
+    *strchr(ctx, '\0') = 'l';
+}
+
+static void note_record(void *ctx, int code, const uint8_t *der, size_t der_len,
+                        const char *why)
+{
+    char *end = strchr(ctx, '\0');
+    note_log(ctx, code, der, der_len, why);
+    *end = 'r';
+}
+
+static void test_records_go_first(void **state)
+{
+    struct gateway_bed *bed = *state;
+    char turns[16] = "";
+    bed_run(bed);
+    wait_for(bed, n_signed, 1);
+    struct station *st = bed->gateway->station;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            mg_station_sign(st, MG_STATION_LOG, "x", 1, note_log, turns),
+            MG_OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            mg_station_sign(st, MG_STATION_RECORD, "y", 1, note_record, turns),
+            MG_OK);
+    }
+    assert_int_equal(turns[0], '\0'); /* never from within the call */
+    for (int i = 0; i < 100000 && turns[4] == '\0'; i++) {
+        (void)uv_run(&bed->loop, UV_RUN_ONCE);
+    }
+    assert_string_equal(turns, "lrrll"); /* the first was under way */
+}
+
 /* What was changed while it waited for its signature is not signed. */
 static void test_changed_entries_are_not_signed(void **state)
 {
@@ -347,6 +390,7 @@ int main(void)
         T(test_full_queue_is_tried_again),
         T(test_without_a_station_published_at_once),
         T(test_entries_of_meters),
+        T(test_records_go_first),
         T(test_changed_entries_are_not_signed),
         T(test_capacity_is_watched),
     };
