@@ -281,7 +281,7 @@ int cli_log(int argc, char **argv)
             r.given[r.n_given++] = &options[index];
         }
     }
-    if (take_words(&r, argc - optind, argv + optind) != 0 ||
+    if (take_words(&r, argc - optind, argv + optind) != 0 || r.verb == NULL ||
         check_request(&r) != 0) {
         return EXIT_USAGE;
     }

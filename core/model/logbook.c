@@ -276,7 +276,7 @@ static bool take_member(struct reader *r, const struct mg_pull_item *item)
                mg_time_parse(item->value, item->value_len, &e->utc_ms) == MG_OK;
     }
     if (is_key(item, "clk")) {
-        e->clock = item->value_len == 1 ? item->value[0] : '\0';
+        e->clock = (char)(item->value_len == 1 ? item->value[0] : '\0');
         return item->kind == MG_PULL_STRING;
     }
     if (is_key(item, "event")) {
@@ -318,7 +318,8 @@ int mg_log_entry_parse(const char *text, size_t len, char buf[MG_LOG_ENTRY_MAX],
                        struct mg_log_entry *ret)
 {
     struct mg_log_entry e = {.event = MG_N_LOGBOOK_EVENTS};
-    struct reader r = {.entry = &e, .buf = buf, .cap = MG_LOG_ENTRY_MAX};
+    struct reader r = {.entry = &e, .cap = MG_LOG_ENTRY_MAX};
+    r.buf = buf;
     struct mg_pull p = mg_pull_init(text, len);
     struct mg_pull_item item;
     if (len > MG_LOG_ENTRY_MAX || !mg_pull_next(&p, &item) ||

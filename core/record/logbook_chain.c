@@ -185,7 +185,7 @@ static void look_at_time(struct mg_log_chain *c, const struct mg_log_entry *e)
 int mg_log_chain_feed(struct mg_log_chain *c, const struct mg_log_link *link)
 {
     char buf[MG_LOG_ENTRY_MAX];
-    struct mg_log_entry e;
+    struct mg_log_entry e = {.number = 0};
     uint8_t hash[32];
     if (c->fault != MG_LOG_INTACT) {
         return MG_E_MISMATCH;

@@ -83,8 +83,9 @@ static bool sort(const struct mg_json_member *members, size_t n,
                                                 [FINGERPRINT] = "fingerprint"};
     for (size_t k = 0; k < N_MEMBERS; k++) {
         size_t i = 0;
-        while (i < n && (strlen(keys[k]) != members[i].key_len ||
-                         memcmp(keys[k], members[i].key, members[i].key_len))) {
+        while (i < n &&
+               (strlen(keys[k]) != members[i].key_len ||
+                memcmp(keys[k], members[i].key, members[i].key_len) != 0)) {
             i++;
         }
         if (i == n) {

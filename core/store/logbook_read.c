@@ -9,6 +9,8 @@
 
 enum query { Q_NEXT, Q_GET, Q_NEWEST, Q_UNSIGNED, Q_BOOKS, Q_VALUE, N_QUERIES };
 
+#define BOOKS                                                                  \
+    "SELECT n_entries, n_bytes, last_number, last_hash FROM logbook_books "
 #define COLUMNS                                                                \
     "SELECT number, entry, hash, signature, fingerprint FROM logbook "
 
@@ -20,8 +22,7 @@ static const char *const queries[N_QUERIES] = {
     [Q_NEWEST] = COLUMNS "ORDER BY number DESC LIMIT 1",
     [Q_UNSIGNED] = COLUMNS "WHERE number>?1 AND signature IS NULL"
                            " ORDER BY number LIMIT 1",
-    [Q_BOOKS] = "SELECT n_entries, n_bytes, last_number, last_hash"
-                " FROM logbook_books WHERE id=1",
+    [Q_BOOKS] = BOOKS "WHERE id=1",
     [Q_VALUE] = "SELECT value FROM kv WHERE key=?1",
 };
 
