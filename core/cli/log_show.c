@@ -22,13 +22,17 @@ struct shown {
     char texts[MG_LOG_ENTRY_MAX];
 };
 
+static bool has_filter(const struct log_options *o)
+{
+    return o->from_ms != 0 || o->to_ms != 0 || o->meter != NULL ||
+           o->event != NULL;
+}
+
 static bool is_wanted(const struct log_options *o, const struct shown *s)
 {
     const struct mg_log_entry *e = &s->entry;
-    bool has_filter = o->from_ms != 0 || o->to_ms != 0 || o->meter != NULL ||
-                      o->event != NULL;
     if (!s->is_ours) {
-        return !has_filter;
+        return !has_filter(o);
     }
     return (o->from_ms == 0 || e->utc_ms >= o->from_ms) &&
            (o->to_ms == 0 || e->utc_ms <= o->to_ms) &&
@@ -134,25 +138,36 @@ static int walk(struct mg_logs *logs, const struct log_options *o,
     return rc == MG_E_NOTFOUND ? MG_OK : rc;
 }
 
-/* How many come before the newest `last`, when not all are wanted. */
-static int count_skipped(struct mg_logs *logs, const struct log_options *o,
-                         int64_t last, int64_t *ret_skip, struct mg_err *err)
+/* Where the newest `last` begin: behind a number, or behind so many of those
+ * that are wanted. */
+static int find_last(struct mg_logs *logs, const struct log_options *o,
+                     int64_t last, int64_t *ret_number, int64_t *ret_skip,
+                     struct mg_err *err)
 {
+    struct mg_log_row row;
     int64_t number = 0, n = 0;
-    int rc = MG_OK;
-    if (last > 0) {
-        rc = walk(logs, o, &number, 0, false, &n, err);
+    *ret_number = 0;
+    *ret_skip = 0;
+    if (last == 0) {
+        return MG_OK;
     }
-    *ret_skip = last > 0 && n > last ? n - last : 0;
-    return rc;
+    if (has_filter(o)) {
+        int rc = walk(logs, o, &number, 0, false, &n, err);
+        *ret_skip = n > last ? n - last : 0;
+        return rc;
+    }
+    int rc = mg_logs_newest(logs, &row, err);
+    if (rc == MG_OK && row.number > last) {
+        *ret_number = row.number - last;
+    }
+    return rc == MG_E_NOTFOUND || rc == MG_E_PROTO ? MG_OK : rc;
 }
 
 static int show(struct mg_logs *logs, const struct log_options *o, int64_t last,
                 int64_t *ret_number, struct mg_err *err)
 {
     int64_t skip = 0, n = 0;
-    *ret_number = 0;
-    int rc = count_skipped(logs, o, last, &skip, err);
+    int rc = find_last(logs, o, last, ret_number, &skip, err);
     if (rc == MG_OK) {
         print_head(o);
         rc = walk(logs, o, ret_number, skip, true, &n, err);
@@ -189,10 +204,9 @@ static void print_capacity(const struct mg_log_capacity *c)
     (void)printf("used         %" PRIu64 ".%" PRIu64 " of %llu MiB\n",
                  c->n_bytes >> 20, (c->n_bytes % (1 << 20)) * 10 >> 20,
                  MG_LOG_CAPACITY_BYTES >> 20);
-    (void)printf("a day        %" PRIu64 " bytes, over the last %" PRIu64
-                 " day%s\n",
-                 c->bytes_per_day, c->window_days,
-                 c->window_days == 1 ? "" : "s");
+    (void)printf(
+        "a day        %" PRIu64 " bytes, over the last %" PRIu64 " day%s\n",
+        c->bytes_per_day, c->window_days, c->window_days == 1 ? "" : "s");
     bool is_most = c->total_days >= MG_LOG_DAYS_MAX;
     (void)printf("lasts        %s%" PRIu64 ".%" PRIu64 " years in total\n",
                  is_most ? "more than " : "", c->total_days / 365,

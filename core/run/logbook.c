@@ -12,7 +12,8 @@
 #define PENDING_MAX   16 /* newest entries, which the disk may not have yet */
 #define RETRY_SIGN_MS 10000U
 #define DAY_MS        86400000ULL
-#define STOP_MAX      64 /* entries signed while stopping */
+#define STOP_MAX      64  /* entries signed while stopping */
+#define AHEAD_MAX     128 /* entries published that are not on the disk yet */
 #define PUBLISHED_KEY "log-published"
 
 struct pending {
@@ -36,6 +37,8 @@ struct logbook {
     int64_t done;      /* looked at up to here */
     enum step step;    /* of `current` */
     struct mg_log_line current;
+    uint64_t ticket;  /* of the newest that was published */
+    unsigned n_ahead; /* so many were since `ticket` was on the disk */
     bool is_signing, is_waiting, is_key_bad, is_stopped, is_pumping;
     char fingerprint[MG_FINGERPRINT_HEX_MAX]; /* of the key in the store */
     struct mg_timer retry, daily;
@@ -238,10 +241,9 @@ static int publish(struct logbook *lb)
                                .payload = buf,
                                .created_ms =
                                    mg_clock_utc_ms(lb->gateway->clock)};
-    uint64_t ticket;
     int rc =
         mg_log_line_write(&link, algorithm_of(lb), buf, sizeof buf, &row.len);
-    return rc == MG_OK ? mg_store_append(lb->gateway->store, &row, &ticket)
+    return rc == MG_OK ? mg_store_append(lb->gateway->store, &row, &lb->ticket)
                        : rc;
 }
 
@@ -284,6 +286,7 @@ static bool finish(struct logbook *lb)
         return false;
     }
     lb->done = lb->current.number;
+    lb->n_ahead++;
     return true;
 }
 
@@ -344,7 +347,8 @@ static bool begin(struct logbook *lb)
     return false;
 }
 
-/* One after the other, as far as it goes now. */
+/* One after the other, as far as it goes now. Of many that have waited a few go
+ * with each commit, so that they do not keep others from the disk. */
 static void pump(struct logbook *lb)
 {
     if (lb->is_pumping || lb->is_stopped) {
@@ -352,7 +356,7 @@ static void pump(struct logbook *lb)
     }
     lb->is_pumping = true;
     for (;;) {
-        if (lb->is_signing || lb->is_waiting) {
+        if (lb->is_signing || lb->is_waiting || lb->n_ahead >= AHEAD_MAX) {
             break;
         }
         if (lb->step == STEP_NONE) {
@@ -374,9 +378,14 @@ static void pump(struct logbook *lb)
 
 void mg_logbook_durable(struct mg_gateway *g)
 {
-    if (g->logbook != NULL) {
-        pump(g->logbook);
+    struct logbook *lb = g->logbook;
+    if (lb == NULL) {
+        return;
     }
+    if (g->durable_ticket >= lb->ticket) {
+        lb->n_ahead = 0;
+    }
+    pump(lb);
 }
 
 void mg_logbook_key_failed(struct mg_gateway *g)

@@ -259,6 +259,55 @@ static void test_without_a_station_published_at_once(void **state)
     check_all(bed, 45);
 }
 
+static void insert_many(struct gateway_bed *bed, int64_t after, int64_t n)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_open(bed->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "INSERT INTO logbook VALUES(?1, ?2, ?3,"
+                                        " NULL, '')",
+                                        -1, &q, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+    for (int64_t i = after + 1; i <= after + n; i++) {
+        struct mg_log_entry e = {.number = i,
+                                 .utc_ms = BED_UTC_MS,
+                                 .clock = 'S',
+                                 .event = MG_LOGBOOK_CLOCK_SYNC};
+        char text[MG_LOG_ENTRY_MAX];
+        uint8_t hash[32];
+        size_t len = 0;
+        assert_int_equal(mg_log_entry_build(&e, text, sizeof text, &len),
+                         MG_OK);
+        mg_log_hash(text, len, hash);
+        (void)sqlite3_bind_int64(q, 1, i);
+        (void)sqlite3_bind_blob(q, 2, text, (int)len, SQLITE_STATIC);
+        (void)sqlite3_bind_blob(q, 3, hash, sizeof hash, SQLITE_STATIC);
+        assert_int_equal(sqlite3_step(q), SQLITE_DONE);
+        (void)sqlite3_reset(q);
+    }
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_finalize(q);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Thousands that have waited keep nobody else from the disk. */
+static void test_many_that_waited_leave_room(void **state)
+{
+    struct gateway_bed *bed = *state;
+    struct mg_gateway_stats stats;
+    bed->setup.station.is_enabled = false;
+    bed_run(bed);
+    bed_stop(bed);
+    insert_many(bed, 2, 10000);
+    bed_run(bed);
+    wait_for(bed, n_published, 10003);
+    mg_gateway_stats(bed->gateway, &stats);
+    assert_int_equal(stats.n_unstored, 0);
+    assert_int_equal(bed_n_events(bed, "started"), 2);
+}
+
 static void test_entries_of_meters(void **state)
 {
     struct gateway_bed *bed = *state;
@@ -389,6 +438,7 @@ int main(void)
         T(test_key_that_comes_later),
         T(test_full_queue_is_tried_again),
         T(test_without_a_station_published_at_once),
+        T(test_many_that_waited_leave_room),
         T(test_entries_of_meters),
         T(test_records_go_first),
         T(test_changed_entries_are_not_signed),
