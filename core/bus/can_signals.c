@@ -86,6 +86,35 @@ int mg_can_node_id(const struct mg_dbc *dbc,
     return MG_OK;
 }
 
+static bool is_void(const struct mg_can_driver *driver, int64_t word)
+{
+    for (size_t i = 0; i < driver->n_faults; i++) {
+        if (driver->faults[i].voids_measured &&
+            (word >> driver->faults[i].bit & 1) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mg_can_void_measured(const struct mg_can_driver *driver,
+                          struct mg_value *values, size_t n)
+{
+    bool must_void = false;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].channel == MG_CH(ERROR_WORD, TOTAL) &&
+            values[i].quality == MG_QUALITY_GOOD) {
+            must_void = is_void(driver, values[i].value);
+        }
+    }
+    for (size_t i = 0; must_void && i < n; i++) {
+        if (mg_channel_kind(values[i].channel) == MG_KIND_GAUGE &&
+            values[i].quality == MG_QUALITY_GOOD) {
+            values[i].quality = MG_QUALITY_INVALID;
+        }
+    }
+}
+
 int mg_can_split_name(const char *name, char ret_message[MG_DBC_NAME_MAX],
                       char ret_signal[MG_DBC_NAME_MAX])
 {

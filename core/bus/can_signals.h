@@ -45,6 +45,12 @@ int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
  *  @return MG_OK or MG_E_INVAL: it measures something else */
 int mg_can_unit_exp10(const char *text, enum mg_unit unit, int *ret);
 
+/** What was measured is INVALID while the meter's error word says so (struct
+ *  mg_fault_bit, voids_measured).
+ *  @param values  of one reading */
+void mg_can_void_measured(const struct mg_can_driver *driver,
+                          struct mg_value *values, size_t n);
+
 /** Identifier of a message of the meter with this address.
  *  @return MG_OK or MG_E_RANGE: beyond 11 or 29 bits */
 int mg_can_node_id(const struct mg_dbc *dbc,
