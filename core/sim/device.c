@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crypto/deterministic.h"
+#include "crypto/verify.h"
 #include "sim/frontend.h"
 #include "sim/rng.h"
 
@@ -44,7 +45,7 @@ static size_t aligned(size_t n)
 static int give_key(struct mg_sim_device *d, const struct mg_plugin *plugin)
 {
     const struct mg_firmware *fw = plugin->firmware;
-    if ((plugin->capabilities & MG_CAP_SIGNS) == 0 ||
+    if ((plugin->capabilities & (MG_CAP_SIGNS | MG_CAP_TELEGRAM)) == 0 ||
         fw->sign_request == NULL || fw->sign_result == NULL) {
         return MG_OK;
     }
@@ -54,6 +55,30 @@ static int give_key(struct mg_sim_device *d, const struct mg_plugin *plugin)
     }
     d->env.public_key = mg_sim_key_public(d->key);
     return MG_OK;
+}
+
+/* The chip's other work. */
+static bool verify(const uint8_t public_key[64], const uint8_t *message,
+                   size_t len, const uint8_t signature[64])
+{
+    struct mg_public_key *key = NULL;
+    struct mg_err err;
+    unsigned lenient;
+    uint8_t der[MG_SIGNATURE_MAX];
+    size_t der_len;
+    bool is_good =
+        mg_public_key_parse((const char *)public_key, 64, MG_CURVE_SECP256R1,
+                            &key, &lenient, &err) == MG_OK &&
+        mg_signature_normalise(signature, 64, MG_CURVE_SECP256R1, der, &der_len,
+                               &lenient) == MG_OK &&
+        mg_verify(key, message, len, der, der_len) == MG_OK;
+    mg_public_key_destroy(key);
+    return is_good;
+}
+
+static void sha256(const uint8_t *data, size_t len, uint8_t ret[32])
+{
+    mg_sha256(data, len, ret);
 }
 
 struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
@@ -92,7 +117,9 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
                                 .seed = seed,
                                 .serial = serial,
                                 .unit = unit,
-                                .baud = baud};
+                                .baud = baud,
+                                .verify = verify,
+                                .sha256 = sha256};
     if (n_options > 0) {
         memcpy(d->options, options, n_options);
     }
@@ -247,6 +274,39 @@ size_t mg_sim_device_optical_pdu(struct mg_sim_device *device, uint8_t unit,
     return n <= MG_PDU_MAX ? n : 0;
 }
 
+bool mg_sim_device_is_off(const struct mg_sim_device *device)
+{
+    return is_off(device);
+}
+
+bool mg_sim_device_signal(const struct mg_sim_device *device, size_t index,
+                          int64_t *ret)
+{
+    return device->is_powered && !is_off(device) &&
+           device->firmware->signal(device->state, index, ret);
+}
+
+size_t mg_sim_device_unasked(struct mg_sim_device *device,
+                             uint8_t ret[MG_PDU_MAX])
+{
+    if (is_off(device) || !device->is_powered ||
+        device->firmware->unasked == NULL) {
+        return 0;
+    }
+    size_t n = device->firmware->unasked(device->state, ret, MG_PDU_MAX);
+    return n <= MG_PDU_MAX ? n : 0;
+}
+
+int mg_sim_device_display(const struct mg_sim_device *device,
+                          struct mg_fw_display *ret)
+{
+    if (!device->is_powered || device->firmware->display == NULL) {
+        return MG_E_NOSUP;
+    }
+    device->firmware->display(device->state, ret);
+    return MG_OK;
+}
+
 void mg_sim_device_outputs(const struct mg_sim_device *device,
                            struct mg_fw_outputs *ret)
 {
@@ -257,6 +317,15 @@ void mg_sim_device_outputs(const struct mg_sim_device *device,
     *ret = (struct mg_fw_outputs){.load_connected = true,
                                   .unit = device->env.unit,
                                   .baud = device->env.baud};
+}
+
+void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma)
+{
+    struct mg_sim_load load;
+    mg_sim_profile_at(&device->profile, device->now_ns / 1000000, &load);
+    load.current_ma = ma;
+    device->profile.is_fixed = true;
+    device->profile.fixed = load;
 }
 
 int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,

@@ -60,8 +60,26 @@ size_t mg_sim_device_optical_pdu(struct mg_sim_device *device, uint8_t unit,
                                  const uint8_t *request, size_t len,
                                  uint8_t ret[MG_PDU_MAX]);
 
+/** Its supply is off, see mg_sim_device_power_cycle. */
+bool mg_sim_device_is_off(const struct mg_sim_device *device);
+
+/** As mg_firmware.signal, for meters on CAN. */
+bool mg_sim_device_signal(const struct mg_sim_device *device, size_t index,
+                          int64_t *ret);
+
+/** As mg_firmware.unasked. */
+size_t mg_sim_device_unasked(struct mg_sim_device *device,
+                             uint8_t ret[MG_PDU_MAX]);
+
+/** What a person in front of it sees. @return MG_OK or MG_E_NOSUP */
+int mg_sim_device_display(const struct mg_sim_device *device,
+                          struct mg_fw_display *ret);
+
 void mg_sim_device_outputs(const struct mg_sim_device *device,
                            struct mg_fw_outputs *ret);
+/** From now on this flows in each phase, whatever the profile says. */
+void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma);
+
 int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,
                       int64_t value);
 int mg_sim_device_set_input(struct mg_sim_device *device, unsigned index,

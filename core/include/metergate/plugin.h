@@ -216,8 +216,14 @@ enum mg_procedure_flags {
                                    * the core only, never by the broker */
     MG_PROC_SEAL = 1 << 5,        /* text is what the meter is sealed to, 32
                                    * bytes */
+    MG_PROC_SERVICE = 1 << 7,     /* the first argument names a fault that the
+                                   * gateway forgets; the step only ends */
     MG_PROC_UPDATE = 1 << 6       /* the first argument names a file of the
-                                   * gateway; text is its content */
+                                   * gateway; text is its SHA-256 without
+                                   * the last 64 bytes, the signature, and
+                                   * then the content. It begins with 8 bytes
+                                   * of the model's own and 12 of the version
+                                   * of the legally relevant software */
 };
 
 struct mg_procedure {
@@ -277,7 +283,8 @@ struct mg_telegram {
 /* A bit of MG_Q_ERROR_WORD that is a fault of the station's catalogue. */
 struct mg_fault_bit {
     uint8_t bit;
-    const char *fault; /* "urn:fault:koala:acm-over-temp" */
+    const char *fault;   /* "urn:fault:koala:acm-over-temp" */
+    bool voids_measured; /* while it is set, nothing measured is to be used */
 };
 
 struct mg_can_driver {
