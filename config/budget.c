@@ -44,6 +44,12 @@ static bool add_meter(struct mg_load *load, size_t i, struct budget *b)
 {
     const struct mg_setup_meter *meter = &load->setup->meters[i];
     uint64_t ns[MG_N_GROUPS];
+    if (meter->plugin->driver->can != NULL) {
+        /* It sends by itself: no interval of ours makes that less. */
+        b->slow_ns += mg_setup_meter_load_ns(load->setup, i);
+        add_share(b, meter->id, mg_setup_meter_load_ns(load->setup, i));
+        return true;
+    }
     if (mg_setup_poll_ns(load->setup, i, ns) != MG_OK) {
         mg_fault_add(&load->faults,
                      mg_item_place(&load->meters[i], "max_registers"),
@@ -74,7 +80,10 @@ static uint64_t round_up_ms(uint64_t ms)
 static void advise(const struct budget *b, char *buf, size_t cap)
 {
     if (b->slow_ns >= 950000000) {
-        (void)snprintf(buf, cap, "a longer slow_interval or fewer meters");
+        (void)snprintf(buf, cap, "%s",
+                       b->live_ns == 0
+                           ? "a higher bitrate or fewer meters"
+                           : "a longer slow_interval or fewer meters");
         return;
     }
     uint64_t free_ns = 1000000000 - b->slow_ns; /* of each second */

@@ -84,6 +84,13 @@ static int read_buses(struct mg_load *load)
         setup->buses[i].place = mg_yaml_place(node);
         mg_item_read(&load->reader, mg_section_of("buses"), node,
                      &setup->buses[i], &load->buses[i]);
+        struct mg_setup_bus *bus = &setup->buses[i];
+        bus->modbus.framing = mg_setup_is_can(bus)
+                                  ? MG_MODBUS_TCP /* no line of characters */
+                                  : (enum mg_modbus_framing)bus->type;
+        if (bus->port == 0) {
+            bus->port = bus->type == MG_SETUP_SOCKETCAND ? 29536 : 502;
+        }
         const char *id = mg_item_text(&load->buses[i], "id");
         if (id != NULL &&
             mg_names_add(&load->bus_ids, i, "%s", id) == MG_E_NOMEM) {

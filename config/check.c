@@ -74,8 +74,13 @@ static int add_line(struct mg_load *load, size_t i, struct mg_names *lines)
     if (!mg_item_has(item, "type")) {
         return MG_OK;
     }
-    if (bus->modbus.framing == MG_MODBUS_RTU) {
+    if (bus->type == MG_SETUP_RTU) {
         return mg_item_has(item, "device") ? add_tty(load, i, lines) : MG_OK;
+    }
+    if (bus->type == MG_SETUP_SOCKETCAN) {
+        return mg_item_is_bad(item, "interface")
+                   ? MG_OK
+                   : mg_names_add(lines, i, "can %s", bus->can.interface);
     }
     if (!mg_item_has(item, "host") || mg_item_is_bad(item, "port")) {
         return MG_OK;
@@ -86,6 +91,10 @@ static int add_line(struct mg_load *load, size_t i, struct mg_names *lines)
         host[n] = (char)tolower((unsigned char)bus->host[n]);
     }
     host[n] = '\0';
+    if (bus->type == MG_SETUP_SOCKETCAND) {
+        return mg_names_add(lines, i, "can %s:%u %s", host, bus->port,
+                            bus->can.interface);
+    }
     return mg_names_add(lines, i, "%s:%u", host, bus->port);
 }
 
@@ -97,7 +106,13 @@ static void repeated_line(void *ctx, size_t first, size_t index)
     const struct mg_setup_bus *other = &c->load->setup->buses[first];
     unsigned line = mg_item_place(&buses[first], "id").line;
     c->line_of[index] = first;
-    if (bus->modbus.framing == MG_MODBUS_RTU) {
+    if (mg_setup_is_can(bus)) {
+        mg_fault_add(&c->load->faults,
+                     mg_item_place(&buses[index], "interface"),
+                     "interface: bus %s (line %u) is on %s already; expected "
+                     "one bus per interface, with all its meters",
+                     other->id, line, bus->can.interface);
+    } else if (bus->modbus.framing == MG_MODBUS_RTU) {
         mg_fault_add(&c->load->faults, mg_item_place(&buses[index], "device"),
                      "device: bus %s (line %u) is on this line already; "
                      "expected one bus per device, with all its meters",
@@ -182,6 +197,9 @@ int mg_load_check(struct mg_load *load)
     }
     if (code == MG_OK) {
         code = check_units(&c);
+    }
+    if (code == MG_OK) {
+        code = mg_load_check_can(load);
     }
     free(c.line_of);
     return code;

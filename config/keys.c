@@ -34,6 +34,18 @@ static const char *check_host(const char *text)
     return NULL;
 }
 
+static const char *check_interface(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789._-";
+    if (text[0] == '\0' || strlen(text) > 15 ||
+        text[strspn(text, allowed)] != '\0') {
+        return "the name of an interface such as can0, at most 15 letters";
+    }
+    return NULL;
+}
+
 static const char *check_not_empty(const char *text)
 {
     return text[0] == '\0' ? "a text that is not empty" : NULL;
@@ -65,6 +77,11 @@ static const struct mg_key gateway_keys[] = {
      .def_literal = "/var/lib/metergate",
      FIELD(struct mg_setup, state_dir),
      .help = "Folder of the database: outbox, sequence numbers, meter state."},
+    {.name = "update_dir",
+     .type = MG_KEY_PATH,
+     .def_text = "no updates",
+     FIELD(struct mg_setup, update_dir),
+     .help = "Folder of firmware images for the command `firmware-update`."},
     {.name = "timezone",
      .type = MG_KEY_TEXT,
      .def_literal = "UTC",
@@ -240,18 +257,21 @@ static const struct mg_section simulation_section = {
     N_KEYS(simulation_keys)};
 
 static const struct mg_choice bus_types[] = {
-    {"modbus-rtu", MG_MODBUS_RTU},
-    {"modbus-tcp", MG_MODBUS_TCP},
-    {"modbus-rtu-tcp", MG_MODBUS_RTU_TCP},
-    {NULL, 0}};
+    {"modbus-rtu", MG_MODBUS_RTU},         {"modbus-tcp", MG_MODBUS_TCP},
+    {"modbus-rtu-tcp", MG_MODBUS_RTU_TCP}, {"socketcan", MG_SETUP_SOCKETCAN},
+    {"socketcand", MG_SETUP_SOCKETCAND},   {NULL, 0}};
 static const struct mg_choice parities[] = {
     {"none", 'N'}, {"even", 'E'}, {"odd", 'O'}, {NULL, 0}};
 static const struct mg_choice bauds[] = {
     {"1200", 1200},     {"2400", 2400},   {"4800", 4800},   {"9600", 9600},
     {"19200", 19200},   {"38400", 38400}, {"57600", 57600}, {"115200", 115200},
     {"230400", 230400}, {NULL, 0}};
-#define ON_RTU (1U << MG_MODBUS_RTU)
-#define ON_TCP (1U << MG_MODBUS_TCP | 1U << MG_MODBUS_RTU_TCP)
+#define ON_RTU        (1U << MG_MODBUS_RTU)
+#define ON_TCP        (1U << MG_MODBUS_TCP | 1U << MG_MODBUS_RTU_TCP)
+#define ON_MODBUS     (ON_RTU | ON_TCP)
+#define ON_SOCKETCAN  (1U << MG_SETUP_SOCKETCAN)
+#define ON_SOCKETCAND (1U << MG_SETUP_SOCKETCAND)
+#define ON_CAN        (ON_SOCKETCAN | ON_SOCKETCAND)
 
 static const struct mg_key bus_keys[] = {
     {.name = "id",
@@ -263,8 +283,9 @@ static const struct mg_key bus_keys[] = {
      .type = MG_KEY_CHOICE,
      .is_required = true,
      .choices = bus_types,
-     FIELD(struct mg_setup_bus, modbus.framing),
-     .help = "A serial line, Modbus TCP, or RTU frames over TCP."},
+     FIELD(struct mg_setup_bus, type),
+     .help = "A serial line, Modbus TCP, RTU frames over TCP; a CAN interface "
+             "of the kernel, or one of a socketcand server."},
     {.name = "device",
      .type = MG_KEY_TEXT,
      .is_required = true,
@@ -308,21 +329,21 @@ static const struct mg_key bus_keys[] = {
     {.name = "host",
      .type = MG_KEY_TEXT,
      .is_required = true,
-     .for_types = ON_TCP,
+     .for_types = ON_TCP | ON_SOCKETCAND,
      .check = check_host,
      FIELD(struct mg_setup_bus, host),
-     .help = "Name or address of the meter or its gateway."},
+     .help = "Name or address of the meter, its gateway or the server."},
     {.name = "port",
      .type = MG_KEY_INT,
-     .for_types = ON_TCP,
-     .def = 502,
+     .for_types = ON_TCP | ON_SOCKETCAND,
+     .def_text = "502; socketcand: 29536",
      .min = 1,
      .max = 65535,
      FIELD(struct mg_setup_bus, port),
      .help = "Its TCP port."},
     {.name = "connect_timeout",
      .type = MG_KEY_AMOUNT,
-     .for_types = ON_TCP,
+     .for_types = ON_TCP | ON_SOCKETCAND,
      .def = 5000,
      .min = 100,
      .max = MS_PER_MIN,
@@ -330,8 +351,53 @@ static const struct mg_key bus_keys[] = {
      .step = US_PER_MS,
      FIELD(struct mg_setup_bus, connect_timeout_ms),
      .help = "Time for a connection to be made."},
+    {.name = "interface",
+     .type = MG_KEY_TEXT,
+     .for_types = ON_CAN,
+     .def_literal = "can0",
+     .check = check_interface,
+     FIELD(struct mg_setup_bus, can.interface),
+     .help = "CAN interface of the kernel, or the server's name of its bus."},
+    {.name = "fd",
+     .type = MG_KEY_BOOL,
+     .for_types = ON_SOCKETCAN,
+     FIELD(struct mg_setup_bus, can.is_fd),
+     .help = "The interface takes CAN FD frames."},
+    {.name = "manage",
+     .type = MG_KEY_BOOL,
+     .for_types = ON_SOCKETCAN,
+     FIELD(struct mg_setup_bus, can.is_managed),
+     .help = "Bring the interface up with these values, and again after "
+             "bus-off; needs CAP_NET_ADMIN."},
+    {.name = "bitrate",
+     .type = MG_KEY_INT,
+     .for_types = ON_CAN,
+     .def = 500000,
+     .min = 10000,
+     .max = 1000000,
+     FIELD(struct mg_setup_bus, can.bitrate),
+     .help = "Bits per second; set when `manage` is, else for the budget."},
+    {.name = "sample_point",
+     .type = MG_KEY_INT,
+     .for_types = ON_SOCKETCAN,
+     .min = 500,
+     .max = 999,
+     .def_text = "the kernel's choice",
+     FIELD(struct mg_setup_bus, can.sample_point),
+     .help = "In 1/1000 of a bit; with `manage`."},
+    {.name = "restart",
+     .type = MG_KEY_AMOUNT,
+     .for_types = ON_SOCKETCAN,
+     .min = 0,
+     .max = MS_PER_MIN,
+     .scales = mg_scales_duration,
+     .step = US_PER_MS,
+     FIELD(struct mg_setup_bus, can.restart_ms),
+     .help = "The kernel restarts the controller so long after bus-off; 0: the "
+             "gateway does, with growing pauses. With `manage`."},
     {.name = "gap",
      .type = MG_KEY_AMOUNT,
+     .for_types = ON_MODBUS,
      .min = 0,
      .max = 1000000,
      .scales = mg_scales_duration,
@@ -340,6 +406,7 @@ static const struct mg_key bus_keys[] = {
      .help = "Silence between frames, where longer than t3.5."},
     {.name = "slack",
      .type = MG_KEY_AMOUNT,
+     .for_types = ON_MODBUS,
      .min = 0,
      .max = 10000,
      .scales = mg_scales_duration,
@@ -412,7 +479,8 @@ static const struct mg_key meter_keys[] = {
      .min = 0,
      .max = 255,
      FIELD(struct mg_setup_meter, unit),
-     .help = "Its address: 1 to 247, over Modbus TCP also 0 and 255."},
+     .help = "Its address: 1 to 247, over Modbus TCP also 0 and 255; on CAN "
+             "its node."},
     {.name = "interval",
      .type = MG_KEY_AMOUNT,
      .def = 1000,
@@ -463,6 +531,17 @@ static const struct mg_key meter_keys[] = {
      .def_text = "of the model",
      FIELD(struct mg_setup_meter, max_gap),
      .help = "Unused registers that a request may read across."},
+    {.name = "dbc",
+     .type = MG_KEY_PATH,
+     .def_text = "the model's own",
+     FIELD(struct mg_setup_meter, dbc_file),
+     .help = "CAN database that says where the meter's values lie."},
+    {.name = "signals",
+     .type = MG_KEY_NAMES,
+     .max = MG_CAN_SIGNALS_MAX,
+     .def_text = "the model's own",
+     .help = "Other names in that database: KEY=Message.Signal, "
+             "request=Message, answer=Message; none: it is not there."},
     {.name = "allow",
      .type = MG_KEY_NAMES,
      .max = MG_ALLOW_MAX,

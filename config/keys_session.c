@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "model/ocmf_build.h"
 
 #define FIELD(type, field)                                                     \
     .offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
@@ -63,6 +64,11 @@ static const struct mg_choice evse_types[] = {
 static const struct mg_choice ocpp_forms[] = {
     {"base64", 0}, {"plain", 1}, {NULL, 0}};
 
+static const struct mg_choice record_forms[] = {
+    {"default", MG_OCMF_FORM_DEFAULT},
+    {"chargepoint", MG_OCMF_FORM_CHARGEPOINT},
+    {NULL, 0}};
+
 static const struct mg_key session_keys[] = {
     {.name = "evse",
      .type = MG_KEY_TEXT,
@@ -83,6 +89,34 @@ static const struct mg_key session_keys[] = {
      FIELD(struct mg_setup_session, loss_uohm),
      .help = "Resistance of the cable in uOhm per phase, whose loss is taken "
              "off the bill. Only where the station signs."},
+    {.name = "form",
+     .type = MG_KEY_CHOICE,
+     .def_text = "default",
+     .choices = record_forms,
+     FIELD(struct mg_setup_session, form),
+     .help = "Form of a record that the station signs: OCMF as it is usual, or "
+             "as a ChargePoint Flex Series writes it."},
+    {.name = "connector",
+     .type = MG_KEY_INT,
+     .def = 1,
+     .min = 1,
+     .max = 2,
+     FIELD(struct mg_setup_session, connector),
+     .help = "Connector of the station, seen from the front: 1 right, 2 left."},
+    {.name = "current_limit",
+     .type = MG_KEY_AMOUNT,
+     .min = 1000,
+     .max = 100000,
+     .def_text = "not watched",
+     .scales = mg_scales_current,
+     FIELD(struct mg_setup_session, current_limit_ma),
+     .help = "Current of a phase that the vehicle may draw; from 1.25 times "
+             "that on the relays open. Meters of charging stations only."},
+    {.name = "contactor",
+     .type = MG_KEY_BOOL,
+     FIELD(struct mg_setup_session, is_contactor),
+     .help = "Sessions close and open the meter's relays. Meters of charging "
+             "stations only."},
     {.name = "ocpp",
      .type = MG_KEY_CHOICE,
      .def_text = "base64",

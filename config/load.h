@@ -62,6 +62,12 @@ int mg_load_check_modules(struct mg_load *load);
 bool mg_load_has_procedure(const struct mg_setup_meter *meter,
                            const struct mg_procedure *procedure);
 
+/** can.c: bus, node, DBC and signals of meter i, whose model and options have
+ *  been read; then identifiers that two meters share.
+ *  @return MG_OK or MG_E_NOMEM */
+int mg_load_can(struct mg_load *load, size_t i);
+int mg_load_check_can(struct mg_load *load);
+
 #define MG_ALLOW_SESSION "session" /* in `allow`: all verbs of sessions */
 
 /** session.c: the words of `allow` that every meter may have.

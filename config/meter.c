@@ -21,16 +21,9 @@ static void find_model(struct mg_load *load, size_t i)
         struct mg_known known = mg_known_init(node);
         for (size_t k = 0; k < load->plugins->n; k++) {
             const struct mg_plugin *p = load->plugins->loaded[k].plugin;
-            if (p->bus == MG_BUS_MODBUS) {
-                mg_known_add(&known, p->model);
-            }
+            mg_known_add(&known, p->model);
         }
         mg_known_report(&load->reader, node, "model", &known);
-    } else if (plugin->bus != MG_BUS_MODBUS || plugin->driver == NULL) {
-        mg_fault_add(&load->faults, mg_yaml_place(node),
-                     "model %s is not for Modbus; expected one that is, see "
-                     "`metergate models`",
-                     model);
     } else {
         meter->plugin = plugin;
     }
@@ -62,6 +55,9 @@ static void check_unit(struct mg_load *load, size_t i)
     if (meter->bus == MG_NO_BUS || !mg_item_has(item, "unit") ||
         !mg_item_has(&load->buses[meter->bus], "type")) {
         return;
+    }
+    if (mg_setup_is_can(&load->setup->buses[meter->bus])) {
+        return; /* can.c */
     }
     bool is_tcp =
         load->setup->buses[meter->bus].modbus.framing == MG_MODBUS_TCP;
@@ -369,6 +365,7 @@ int mg_load_meter(struct mg_load *load, size_t i)
     }
     if (code == MG_OK && load->setup->meters[i].plugin != NULL) {
         read_allow(load, i);
+        code = mg_load_can(load, i);
     }
     mg_load_session(load, i);
     return code;

@@ -168,6 +168,12 @@ static struct mg_transport *memory_line(void *ctx, size_t bus)
     return mg_sim_line_memory(mg_simulation_line(app->simulation, bus));
 }
 
+static struct mg_can_transport *memory_can(void *ctx, size_t bus)
+{
+    struct app *app = ctx;
+    return mg_sim_can_bus_memory(mg_simulation_can(app->simulation, bus));
+}
+
 static int start_simulation(struct app *app, const struct app_options *o,
                             struct mg_err *err)
 {
@@ -213,15 +219,16 @@ static int open_clock(struct app *app, const struct app_options *o,
 static int make_gateway(struct app *app, const struct app_options *o,
                         struct mg_err *err)
 {
-    struct mg_gateway_settings settings = {.loop = &app->loop,
-                                           .clock = app->clock,
-                                           .setup = app->setup,
-                                           .line = o->is_virtual ? memory_line
-                                                                 : NULL,
-                                           .is_manual = !o->has_store,
-                                           .is_simulated = o->is_simulated,
-                                           .observer = o->observer,
-                                           .ctx = o->observer_ctx};
+    struct mg_gateway_settings settings = {
+        .loop = &app->loop,
+        .clock = app->clock,
+        .setup = app->setup,
+        .line = o->is_virtual ? memory_line : NULL,
+        .can_line = o->is_virtual ? memory_can : NULL,
+        .is_manual = !o->has_store,
+        .is_simulated = o->is_simulated,
+        .observer = o->observer,
+        .ctx = o->observer_ctx};
     if (o->is_virtual) {
         settings.ctx = app; /* virtual runs have no observer */
         settings.observer = NULL;

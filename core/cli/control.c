@@ -10,6 +10,7 @@
 #define OFF_MAX_MS  86400000
 #define CHANCES     10000
 #define FAULT_KINDS 8U
+#define LOAD_MAX_MA 100000
 
 struct words {
     char verb[16], first[64], second[16];
@@ -49,7 +50,7 @@ static int parse_number(const char *text, unsigned long max, unsigned long *ret)
 static struct mg_sim_device *meter_now(struct control *c, size_t meter)
 {
     struct mg_simulation *s = c->app->simulation;
-    mg_sim_line_live(mg_simulation_line(s, c->app->setup->meters[meter].bus));
+    mg_simulation_live(s, meter);
     return mg_simulation_device(s, meter);
 }
 
@@ -65,6 +66,67 @@ static const char *power(struct control *c, const struct words *words)
     }
     mg_sim_device_power_cycle(meter_now(c, meter), off_ms);
     return NULL;
+}
+
+static const char *fault(struct control *c, const struct words *words)
+{
+    static const struct {
+        const char *name;
+        enum mg_fw_fault fault;
+    } kinds[] = {{"nv-slot", MG_FW_FAULT_NV_SLOT},
+                 {"nv-all", MG_FW_FAULT_NV_ALL},
+                 {"clock", MG_FW_FAULT_CLOCK},
+                 {"nan", MG_FW_FAULT_NAN},
+                 {"reset", MG_FW_FAULT_RESET},
+                 {"crypto", MG_FW_FAULT_CRYPTO},
+                 {"welded", MG_FW_FAULT_WELDED},
+                 {"temperature", MG_FW_FAULT_TEMPERATURE},
+                 {"sensor", MG_FW_FAULT_SENSOR},
+                 {"telegram", MG_FW_FAULT_TELEGRAM},
+                 {"over", MG_FW_FAULT_OVER}};
+    size_t meter;
+    if (find_meter(c, words->first, &meter) != MG_OK) {
+        return "no such meter";
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(kinds[i].name, words->second) == 0) {
+            return mg_sim_device_fault(meter_now(c, meter), kinds[i].fault) ==
+                           MG_OK
+                       ? NULL
+                       : "this model knows no such fault";
+        }
+    }
+    return "expected nv-slot, nv-all, clock, nan, reset, crypto, welded, "
+           "temperature, sensor, telegram or over";
+}
+
+static const char *load(struct control *c, const struct words *words)
+{
+    size_t meter;
+    unsigned long ma;
+    if (find_meter(c, words->first, &meter) != MG_OK) {
+        return "no such meter";
+    }
+    if (parse_number(words->second, LOAD_MAX_MA, &ma) != MG_OK) {
+        return "expected milliamperes, at most 100000";
+    }
+    mg_sim_device_set_current(meter_now(c, meter), (int64_t)ma);
+    return NULL;
+}
+
+static const char *input(struct control *c, const struct words *words)
+{
+    size_t meter;
+    unsigned long closed;
+    if (find_meter(c, words->first, &meter) != MG_OK) {
+        return "no such meter";
+    }
+    if (parse_number(words->second, 1, &closed) != MG_OK) {
+        return "expected 0 or 1";
+    }
+    return mg_sim_device_set_input(meter_now(c, meter), 0, closed == 1) == MG_OK
+               ? NULL
+               : "this model has no input";
 }
 
 static const char *reset(struct control *c, const struct words *words)
@@ -86,7 +148,10 @@ static const char *faults(struct control *c, const struct words *words)
     }
     struct mg_sim_faults f = control_faults((uint32_t)n);
     for (size_t i = 0; i < c->app->setup->n_buses; i++) {
-        mg_sim_line_set_faults(mg_simulation_line(c->app->simulation, i), &f);
+        struct mg_sim_line *line = mg_simulation_line(c->app->simulation, i);
+        if (line != NULL) {
+            mg_sim_line_set_faults(line, &f);
+        }
     }
     return NULL;
 }
@@ -97,8 +162,9 @@ static const char *obey(struct control *c, const char *line)
         const char *name;
         int n_words;
         const char *(*act)(struct control *c, const struct words *words);
-    } orders[] = {
-        {"power", 3, power}, {"reset", 2, reset}, {"faults", 2, faults}};
+    } orders[] = {{"power", 3, power},   {"reset", 2, reset},
+                  {"faults", 2, faults}, {"fault", 3, fault},
+                  {"load", 3, load},     {"input", 3, input}};
     struct words w;
     char more[2];
     int n = sscanf(line, "%15s %63s %15s %1s", w.verb, w.first, w.second, more);
@@ -108,7 +174,8 @@ static const char *obey(struct control *c, const char *line)
                                           : "wrong number of words";
         }
     }
-    return "expected power METER MS, reset METER or faults N";
+    return "expected power METER MS, reset METER, fault METER KIND, load METER "
+           "MILLIAMPERES, input METER 0|1 or faults N";
 }
 
 static void take_line(struct control *c)

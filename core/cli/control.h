@@ -3,6 +3,10 @@
  *
  *   power METER MS   its supply is off for MS milliseconds
  *   reset METER      an unexpected reset, as by its watchdog
+ *   fault METER KIND one of nv-slot, nv-all, clock, nan, reset, crypto, welded,
+ *                    temperature, sensor, telegram; `over` ends the last five
+ *   load METER MA    from now on this current flows, in mA per phase
+ *   input METER 0|1  its first input: the fault line of the charging station
  *   faults N         from now on N of 10,000 answers go wrong
  *
  * Each is answered on standard output by a JSON line: {"done":"reset cp1"} or

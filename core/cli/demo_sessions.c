@@ -30,7 +30,7 @@ struct demo_sessions {
 /* All that sign, and one that does not: for it the station signs. */
 static bool may_charge(const struct mg_setup_meter *meter, bool *has_station)
 {
-    if ((meter->plugin->capabilities & MG_CAP_SIGNS) != 0) {
+    if ((meter->plugin->capabilities & (MG_CAP_SIGNS | MG_CAP_TELEGRAM)) != 0) {
         return true;
     }
     bool is_first = !*has_station;

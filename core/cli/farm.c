@@ -183,6 +183,9 @@ static void print_mapping(const struct farm *f, FILE *report)
         const struct mg_setup_bus *b = &f->setup->buses[i];
         if (b->modbus.framing == MG_MODBUS_RTU) {
             (void)fprintf(report, "  %-12s %s\n", b->id, b->tty.device);
+        } else if (mg_setup_is_can(b)) {
+            (void)fprintf(report, "  %-12s %s:%u (socketcand, %s)\n", b->id,
+                          b->host, b->port, b->can.interface);
         } else {
             (void)fprintf(report, "  %-12s %s:%u%s\n", b->id, b->host, b->port,
                           b->modbus.framing == MG_MODBUS_TCP ? ""

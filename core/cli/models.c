@@ -118,14 +118,41 @@ static void print_row(const struct mg_point *row)
     (void)printf("  [%s]\n", row->source);
 }
 
-static void print_details(const struct mg_plugin *p)
+static void print_signal(const struct mg_signal *row)
 {
-    print_summary(p);
+    char key[MG_CHANNEL_KEY_MAX] = "?";
+    char obis[MG_OBIS_MAX] = "?";
+    (void)mg_channel_key(row->channel, key);
+    (void)mg_channel_obis(row->channel, obis);
+    (void)printf("    %-36s %-14s %-8s %-30s", key, obis,
+                 kind_text(mg_channel_kind(row->channel)), row->name);
+    for (unsigned i = 0, n = 0; i < 32; i++) {
+        if ((row->variants >> i & 1) != 0) {
+            (void)printf("%s%u", n++ == 0 ? " variant " : ",", i);
+        }
+    }
+    (void)printf("  [%s]\n", row->source);
+}
+
+static void print_line(const struct mg_plugin *p)
+{
+    if (p->driver->can != NULL) {
+        (void)printf("\n  DBC: %s, nodes 0 to %u; `dbc` and `signals` of a "
+                     "meter name another\n",
+                     p->driver->can->dbc, p->driver->can->max_node);
+        return;
+    }
     (void)printf("\n  Line as delivered: %u %u%c%u, at most %u registers a "
                  "request, answers within %u ms\n",
                  p->driver->serial.baud, 8U, p->driver->serial.parity,
                  p->driver->serial.stop_bits, p->driver->max_registers,
                  p->driver->timeout_ms);
+}
+
+static void print_details(const struct mg_plugin *p)
+{
+    print_summary(p);
+    print_line(p);
     (void)printf("\n  Options\n");
     print_options(p->options, p->n_options, "    ");
     (void)printf("\n  Commands (refused unless the meter's `allow` list names "
@@ -138,6 +165,10 @@ static void print_details(const struct mg_plugin *p)
     (void)printf("\n  Channels\n");
     for (size_t i = 0; i < p->driver->n_points; i++) {
         print_row(&p->driver->points[i]);
+    }
+    for (size_t i = 0; p->driver->can != NULL && i < p->driver->can->n_signals;
+         i++) {
+        print_signal(&p->driver->can->signals[i]);
     }
 }
 
@@ -197,6 +228,26 @@ static void put_channel(struct mg_json *j, const struct mg_point *row,
     mg_json_close(j, '}');
 }
 
+static void put_signal(struct mg_json *j, const struct mg_signal *row)
+{
+    char key[MG_CHANNEL_KEY_MAX];
+    char obis[MG_OBIS_MAX];
+    if (mg_channel_key(row->channel, key) != MG_OK ||
+        mg_channel_obis(row->channel, obis) != MG_OK) {
+        return;
+    }
+    mg_json_open(j, '{');
+    mg_json_member_str(j, "key", key);
+    mg_json_member_str(j, "obis", obis);
+    mg_json_member_str(j, "unit",
+                       mg_unit_suffix(mg_channel_unit(row->channel)));
+    mg_json_member_str(j, "kind", kind_text(mg_channel_kind(row->channel)));
+    mg_json_member_str(j, "signal", row->name);
+    mg_json_member_int(j, "variants", row->variants);
+    mg_json_member_str(j, "source", row->source);
+    mg_json_close(j, '}');
+}
+
 static void put_model(struct mg_json *j, const struct mg_plugin *p)
 {
     mg_json_open(j, '{');
@@ -226,6 +277,10 @@ static void put_model(struct mg_json *j, const struct mg_plugin *p)
         for (unsigned k = 0; k < n; k++) {
             put_channel(j, row, k);
         }
+    }
+    for (size_t i = 0; p->driver->can != NULL && i < p->driver->can->n_signals;
+         i++) {
+        put_signal(j, &p->driver->can->signals[i]);
     }
     mg_json_close(j, ']');
     mg_json_close(j, '}');

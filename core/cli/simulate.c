@@ -47,10 +47,12 @@ static void print_address(const struct simulate *o,
                           const struct mg_setup_bus *bus, const char *address)
 {
     if (!o->is_json) {
-        static const char *const kinds[] = {"Modbus RTU", "Modbus TCP",
-                                            "Modbus RTU over TCP"};
-        (void)printf("%-14s %-20s %s\n", bus->id, kinds[bus->modbus.framing],
-                     address);
+        static const char *const kinds[] = {
+            "Modbus RTU", "Modbus TCP", "Modbus RTU over TCP",
+            "CAN by socketcand", "CAN by socketcand"};
+        (void)printf("%-14s %-20s %s%s%s\n", bus->id, kinds[bus->type], address,
+                     mg_setup_is_can(bus) ? " " : "",
+                     mg_setup_is_can(bus) ? bus->can.interface : "");
         return;
     }
     char buf[512];
@@ -82,9 +84,8 @@ static void print_optical(const struct simulate *o, const char *meter,
 static void print_all(const struct simulate *o, const struct app *app)
 {
     for (size_t i = 0; i < app->setup->n_buses; i++) {
-        print_address(
-            o, &app->setup->buses[i],
-            mg_sim_line_address(mg_simulation_line(app->simulation, i)));
+        print_address(o, &app->setup->buses[i],
+                      mg_simulation_address(app->simulation, i));
     }
     for (size_t i = 0; i < app->setup->n_meters; i++) {
         struct mg_sim_line *line = mg_simulation_optical(app->simulation, i);

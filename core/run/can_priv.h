@@ -94,6 +94,7 @@ int mg_can_meter_make(struct meter *meter, struct mg_err *err);
 void mg_can_meter_free(struct meter *meter);
 int mg_can_meter_attach(struct meter *meter, struct mg_err *err);
 void mg_can_meter_detach(struct meter *meter); /* before the bus goes */
+void mg_can_meter_close(struct meter *meter);  /* right after */
 void mg_can_meter_poll(struct meter *meter);
 void mg_can_meter_once(struct meter *meter);
 

@@ -247,6 +247,12 @@ static int64_t int_arg(const struct mg_procedure *p, const void *args,
 static int check_line(const struct meter *m, const struct mg_procedure *p,
                       const void *args, struct mg_err *err)
 {
+    if ((p->flags & (MG_PROC_SEAL | MG_PROC_UPDATE)) != 0 &&
+        mg_session_transaction(m) != NULL) {
+        return mg_err_set(err, MG_E_STATE,
+                          "session %s is going on: not while it is billed",
+                          mg_session_transaction(m));
+    }
     if ((p->flags & MG_PROC_LINE_SPEED) != 0 &&
         m->line->setup->modbus.framing != MG_MODBUS_RTU) {
         return mg_err_set(err, MG_E_STATE,

@@ -5,9 +5,14 @@
 #include <string.h>
 
 #include "model/channel.h"
+#include "run/activation.h"
+#include "run/can_priv.h"
+#include "run/clock_events.h"
+#include "run/duties.h"
 #include "run/gateway_priv.h"
 #include "run/line.h"
 #include "run/logbook.h"
+#include "run/seal.h"
 #include "run/session_priv.h"
 
 #define FLUSH_PERIOD_MS 250U
@@ -53,10 +58,29 @@ static uint16_t cheapest_live_block(const struct mg_plan *plan)
     return best;
 }
 
+/* A meter on CAN is not asked for registers. */
+static struct shared_plan *make_empty_plan(const struct mg_setup_meter *setup,
+                                           unsigned variant, struct mg_err *err)
+{
+    struct shared_plan *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    p->plugin = setup->plugin;
+    p->variant = variant;
+    p->max_registers = setup->max_registers;
+    p->max_gap = setup->max_gap;
+    return p;
+}
+
 static struct shared_plan *make_plan(const struct mg_setup_meter *setup,
                                      unsigned variant, struct mg_err *err)
 {
     struct mg_driver driver = *setup->plugin->driver;
+    if (driver.can != NULL) {
+        return make_empty_plan(setup, variant, err);
+    }
     driver.max_registers = setup->max_registers;
     driver.max_gap = setup->max_gap;
     struct shared_plan *p = calloc(1, sizeof *p);
@@ -119,7 +143,8 @@ static int make_meter(struct mg_gateway *g, size_t index, struct mg_err *err)
         return m->plan == NULL ? err->code
                                : mg_err_set(err, MG_E_NOMEM, "out of memory");
     }
-    return MG_OK;
+    return m->setup->plugin->driver->can == NULL ? MG_OK
+                                                 : mg_can_meter_make(m, err);
 }
 
 static int make_all(struct mg_gateway *g, struct mg_err *err)
@@ -234,14 +259,32 @@ static int load_memory(struct mg_gateway *g, struct mg_err *err)
         mg_memory_load(&g->meters[i]);
         mg_sequence_load(&g->meters[i]);
         mg_session_load(&g->meters[i]);
+        mg_duties_load(&g->meters[i]);
+        mg_seal_load(&g->meters[i]);
         mg_procedure_load(&g->meters[i]);
     }
     g->is_loaded = true;
+    mg_activation_load(g);
     mg_event(g, NULL, MG_LOG_INFO, "started", NULL,
              "gateway %s: %zu meters on %zu lines", g->setup->gateway,
              g->n_meters, g->n_lines);
     mg_store_flush(g->store);
-    return MG_OK;
+    return mg_clock_events_start(g, err);
+}
+
+/* For whoever checks records and the log book. */
+static void put_station_key(const struct mg_gateway *g, struct mg_json *j)
+{
+    const struct mg_public_key *key =
+        g->station == NULL ? NULL : mg_station_key(g->station);
+    if (key != NULL) {
+        char hex[2 * MG_KEY_SPKI_MAX + 1];
+        char fingerprint[MG_FINGERPRINT_HEX_MAX];
+        mg_public_key_hex(key, hex);
+        mg_public_key_fingerprint(key, fingerprint);
+        mg_json_member_str(j, "station_key", hex);
+        mg_json_member_str(j, "station_fingerprint", fingerprint);
+    }
 }
 
 static void publish_info(struct mg_gateway *g)
@@ -256,6 +299,7 @@ static void publish_info(struct mg_gateway *g)
     mg_json_member_int(&j, "meters", (int64_t)g->n_meters);
     mg_json_member_int(&j, "lines", (int64_t)g->n_lines);
     mg_json_member_bool(&j, "simulated", g->settings.is_simulated);
+    put_station_key(g, &j);
     mg_json_close(&j, '}');
     (void)g->sink->ops->retain(g->sink, "info", j.buf, j.len, 1);
     for (size_t i = 0; i < g->n_meters; i++) {
@@ -404,15 +448,25 @@ static void halt(struct mg_gateway *g)
     g->is_running = false;
     g->is_stopped = true;
     mg_timer_stop(&g->flush_timer);
+    mg_clock_events_stop(g);
     for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
         mg_poller_stop(&g->meters[i]);
         mg_procedure_stop(&g->meters[i]);
+    }
+    for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
+        mg_can_meter_detach(&g->meters[i]);
+        mg_duties_stop(&g->meters[i]);
     }
     for (size_t i = 0; g->lines != NULL && i < g->n_lines; i++) {
         if (g->lines[i].bus != NULL) {
             mg_modbus_destroy(g->lines[i].bus);
             g->lines[i].bus = NULL;
         }
+        mg_can_destroy(g->lines[i].can);
+        g->lines[i].can = NULL;
+    }
+    for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
+        mg_can_meter_close(&g->meters[i]);
     }
 }
 
@@ -450,9 +504,12 @@ void mg_gateway_destroy(struct mg_gateway *g)
     halt(g);
     for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
         mg_session_free(&g->meters[i]);
+        mg_can_meter_free(&g->meters[i]);
+        mg_duties_free(&g->meters[i]);
+        mg_seal_free(&g->meters[i]);
         free(g->meters[i].live);
         free(g->meters[i].batch.buf);
-        free(g->meters[i].task);
+        mg_task_free(&g->meters[i]);
     }
     for (size_t i = 0; i < g->n_plans; i++) {
         free(g->plans[i]);

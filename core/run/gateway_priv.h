@@ -23,6 +23,7 @@ struct station;
 struct logbook;
 struct can_meter;
 struct duties;
+struct seal_kept;
 
 /* A plan is the same for all meters of one model, variant and limits. */
 struct shared_plan {
@@ -138,10 +139,11 @@ struct meter {
     uint16_t ocmf_version;   /* major << 8 | minor; 0 = not known */
 
     /* Within a charging station. */
-    struct can_meter *can; /* owned; NULL: on Modbus */
-    struct duties *duties; /* owned; NULL: none */
-    bool must_seal;        /* as soon as it can be asked */
-    char udid[64];         /* base64 of serial and part number, or "" */
+    struct can_meter *can;  /* owned; NULL: on Modbus */
+    struct duties *duties;  /* owned; NULL: none */
+    struct seal_kept *seal; /* owned; NULL: as on the disk */
+    bool must_seal;         /* as soon as it can be asked */
+    char udid[96];          /* base64 of serial and part number, or "" */
     char part_number[32], lrs_version[16];
     uint8_t lrs_hash[32]; /* of the meter's software */
     bool has_lrs_hash;
@@ -171,7 +173,8 @@ struct mg_gateway {
     } refusals; /* of this minute */
     struct mg_latency latency;
     char epoch[17];
-    struct station *station;      /* owned; NULL: none configured */
+    struct station *station;            /* owned; NULL: none configured */
+    struct mg_clock_watch *clock_watch; /* owned; NULL: none */
     struct logbook *logbook;      /* owned; NULL: no store; run/logbook.h */
     struct mg_ocmf *ocmf;         /* owned; the record being looked at */
     struct mg_datasets *datasets; /* owned; opened on demand */
@@ -261,6 +264,7 @@ void mg_session_op_done(struct task *task, int code, const char *reason);
 
 /* procedure.c: runs the step functions of drivers. */
 struct task *mg_task_of(struct meter *meter); /* made if need be; or NULL */
+void mg_task_free(struct meter *meter);
 /** Run a command of the gateway's own; what comes of it is told by
  *  mg_duties_done. @return MG_OK; MG_E_BUSY; MG_E_NOSUP; MG_E_NOMEM */
 int mg_procedure_run(struct meter *meter, const char *verb, const void *args,

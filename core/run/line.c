@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "run/can_priv.h"
+
 static void line_up(void *ctx)
 {
     struct line *line = ctx;
@@ -50,6 +52,9 @@ static struct mg_transport *open_transport(struct line *line)
 
 int mg_line_open(struct line *line, struct mg_err *err)
 {
+    if (mg_setup_is_can(line->setup)) {
+        return mg_can_line_open(line, err);
+    }
     static const struct mg_modbus_events events = {.up = line_up,
                                                    .down = line_down};
     struct mg_transport *transport = open_transport(line);
@@ -70,6 +75,9 @@ int mg_line_open(struct line *line, struct mg_err *err)
 
 int mg_line_add_meter(struct meter *m, struct mg_err *err)
 {
+    if (m->can != NULL) {
+        return mg_can_meter_attach(m, err);
+    }
     struct mg_modbus_unit_settings settings = {
         .unit = m->address,
         .timeout_ms = m->setup->timeout_ms,

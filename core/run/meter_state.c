@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "model/channel.h"
-#include "run/gateway_priv.h"
+#include "run/can_priv.h"
+#include "run/duties.h"
 #include "run/line.h"
 #include "run/session.h"
 
@@ -52,21 +53,52 @@ void mg_meter_publish_availability(struct meter *m)
     }
 }
 
+static void put_channel(mg_channel channel, struct mg_json *j)
+{
+    char key[MG_CHANNEL_KEY_MAX];
+    char obis[MG_OBIS_MAX];
+    if (mg_channel_key(channel, key) == MG_OK &&
+        mg_channel_obis(channel, obis) == MG_OK) {
+        mg_json_member_str(j, key, obis);
+    }
+}
+
 static void put_obis(const struct meter *m, struct mg_json *j)
 {
     const struct mg_plan *plan = &m->plan->plan;
     mg_json_key(j, "obis");
     mg_json_open(j, '{');
     for (size_t i = 0; i < plan->n_points; i++) {
-        char key[MG_CHANNEL_KEY_MAX];
-        char obis[MG_OBIS_MAX];
-        if (plan->points[i].row->group == MG_GROUP_LIVE &&
-            mg_channel_key(plan->points[i].channel, key) == MG_OK &&
-            mg_channel_obis(plan->points[i].channel, obis) == MG_OK) {
-            mg_json_member_str(j, key, obis);
+        if (plan->points[i].row->group == MG_GROUP_LIVE) {
+            put_channel(plan->points[i].channel, j);
         }
     }
+    for (size_t i = 0; m->can != NULL && i < m->can->map.n; i++) {
+        put_channel(m->can->map.signals[i].row->channel, j);
+    }
     mg_json_close(j, '}');
+}
+
+/* What only a meter within a charging station has. */
+static void put_station(const struct meter *m, struct mg_json *j)
+{
+    char hex[MG_FINGERPRINT_HEX_MAX];
+    if (m->udid[0] != '\0') {
+        mg_json_member_str(j, "udid", m->udid);
+        mg_json_member_str(j, "part_number", m->part_number);
+        mg_json_member_str(j, "lrs_version", m->lrs_version);
+    }
+    for (size_t i = 0; m->has_lrs_hash && i < sizeof m->lrs_hash; i++) {
+        (void)snprintf(hex + 2 * i, 3, "%02x", m->lrs_hash[i]);
+    }
+    if (m->has_lrs_hash) {
+        mg_json_member_str(j, "lrs_hash", hex);
+    }
+    if (m->can != NULL && m->can->telegram.key != NULL) {
+        char key_hex[2 * MG_KEY_SPKI_MAX + 1];
+        mg_public_key_hex(m->can->telegram.key, key_hex);
+        mg_json_member_str(j, "meter_key", key_hex);
+    }
 }
 
 void mg_meter_publish_info(struct meter *m)
@@ -84,6 +116,7 @@ void mg_meter_publish_info(struct meter *m)
     if (m->serial[0] != '\0') {
         mg_json_member_str(&j, "serial", m->serial);
     }
+    put_station(m, &j);
     const char *key_hex = mg_gateway_public_key(m->gateway, m->index);
     if (key_hex[0] != '\0') {
         mg_json_member_str(&j, "public_key", key_hex);
@@ -98,6 +131,7 @@ void mg_meter_publish_info(struct meter *m)
     if (!j.failed) {
         mg_meter_retain(m, "info", j.buf, j.len, 1);
     }
+    mg_duties_publish(m);
 }
 
 static void change_state(struct meter *m, enum mg_meter_state state,
@@ -140,6 +174,7 @@ void mg_meter_answered(struct meter *m, bool is_complete, const char *reason)
         mg_procedure_start(m->task, MG_STEP_RESUME);
     }
     mg_session_meter_answered(m);
+    mg_duties_offline(m, false);
     if (is_complete) {
         (void)mg_complaint_ok(&m->quality_complaint, now_ms, &lasted_ms,
                               &n_failures);
@@ -154,6 +189,7 @@ void mg_meter_failed(struct meter *m, const char *reason)
 {
     struct mg_gateway *g = m->gateway;
     m->n_failed++;
+    mg_duties_tick(m);
     /* Counted for the "answers again" event; said below, once. */
     (void)mg_complaint_fail(&m->complaint, mg_clock_now_ms(g->clock));
     if (m->is_once) {
@@ -171,5 +207,6 @@ void mg_meter_failed(struct meter *m, const char *reason)
     mg_event(g, m, MG_LOG_WARN, "meter-offline", NULL,
              "%s unit %u: %s, %u polls in a row", m->line->setup->id,
              m->address, reason, m->n_failed);
+    mg_duties_offline(m, true);
     mg_session_meter_lost(m);
 }

@@ -6,6 +6,7 @@
 
 #include "model/channel.h"
 #include "model/reading_json.h"
+#include "run/duties.h"
 #include "run/gateway_priv.h"
 
 /* A poll whose answers are further apart than this is no reading any more. */
@@ -236,6 +237,7 @@ static void publish_live(struct meter *m, struct mg_sample *s)
     struct mg_gateway *g = m->gateway;
     mark_stale(m, s);
     check_live(m, s);
+    mg_duties_sample(m, s);
     mg_session_sample(m, s);
     s->seq = mg_sequence_next(m);
     keep_live(m->live, s);

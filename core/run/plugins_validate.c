@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "model/channel.h"
 #include "model/points.h"
 #include "run/plugins.h"
 
@@ -251,8 +252,57 @@ static int check_line(const struct mg_driver *d, struct mg_err *err)
     return MG_OK;
 }
 
+static bool is_signal_name(const char *name)
+{
+    const char *dot = name == NULL ? NULL : strchr(name, '.');
+    return dot != NULL && dot != name && dot[1] != '\0' &&
+           strchr(dot + 1, '.') == NULL;
+}
+
+static int check_signals(const struct mg_can_driver *can, struct mg_err *err)
+{
+    for (size_t i = 0; i < can->n_signals; i++) {
+        const struct mg_signal *s = &can->signals[i];
+        if (!mg_channel_exists(s->channel) || !is_signal_name(s->name) ||
+            s->source == NULL) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "signal %zu: no channel, no Message.Signal, or "
+                              "no source",
+                              i);
+        }
+    }
+    return MG_OK;
+}
+
+static int check_can(const struct mg_driver *d, struct mg_err *err)
+{
+    const struct mg_can_driver *can = d->can;
+    if (can->dbc == NULL || strchr(can->dbc, '/') != NULL ||
+        can->signals == NULL || can->n_signals == 0 || d->n_points != 0) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "a CAN driver has a DBC file, signals, and no "
+                          "registers");
+    }
+    if ((can->to_meter == NULL) != (can->from_meter == NULL) ||
+        (can->to_meter == NULL && d->n_procedures > 0) ||
+        (can->identify == NULL) != (can->identity == NULL) ||
+        (can->ask_telegram == NULL) != (can->telegram == NULL)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "a CAN driver: one of two things that go together "
+                          "is missing");
+    }
+    return check_signals(can, err);
+}
+
 static int check_driver(const struct mg_driver *d, struct mg_err *err)
 {
+    if (d != NULL && d->can != NULL) {
+        int code = check_can(d, err);
+        for (size_t i = 0; code == MG_OK && i < d->n_procedures; i++) {
+            code = check_procedure(d, i, err);
+        }
+        return code;
+    }
     if (d == NULL || d->points == NULL || d->n_points == 0 ||
         (d->n_procedures > 0 && d->procedures == NULL)) {
         return mg_err_set(err, MG_E_INVAL, "no driver or no register table");
@@ -360,6 +410,41 @@ static int check_firmware(const struct mg_firmware *f, struct mg_err *err)
     return check_frontend(f->frontend, err);
 }
 
+/* What goes with a CAN meter, its telegrams and its firmware. */
+static int check_can_plugin(const struct mg_plugin *p, struct mg_err *err)
+{
+    const struct mg_can_driver *can = p->driver->can;
+    const struct mg_firmware *f = p->firmware;
+    bool has_telegram = (p->capabilities & MG_CAP_TELEGRAM) != 0;
+    if ((p->bus == MG_BUS_CAN) != (can != NULL)) {
+        return mg_err_set(err, MG_E_INVAL, "%s: bus and driver do not agree",
+                          p->model);
+    }
+    if (has_telegram &&
+        (can == NULL || can->telegram == NULL || can->identity == NULL)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "%s: signed telegrams need telegram and identity",
+                          p->model);
+    }
+    if (f == NULL || p->bus != MG_BUS_CAN) {
+        return MG_OK;
+    }
+    if (f->signals == NULL || f->n_signals == 0 || f->signal == NULL ||
+        (has_telegram && (f->sign_request == NULL || f->sign_result == NULL ||
+                          f->unasked == NULL))) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "firmware: a CAN meter gives signals; telegrams need "
+                          "sign_request, sign_result and unasked");
+    }
+    for (size_t i = 0; i < f->n_signals; i++) {
+        if (!is_signal_name(f->signals[i].name)) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "firmware: signal %zu is no Message.Signal", i);
+        }
+    }
+    return MG_OK;
+}
+
 /* ---- The plugin ---- */
 
 /* The fields behind these two may only be looked at when they are right. */
@@ -425,6 +510,9 @@ int mg_plugin_validate(const struct mg_plugin *plugin, struct mg_err *err)
     }
     if (rc == MG_OK && plugin->firmware != NULL) {
         rc = check_firmware(plugin->firmware, err);
+    }
+    if (rc == MG_OK) {
+        rc = check_can_plugin(plugin, err);
     }
     if (rc == MG_OK) {
         rc = check_signing(plugin, err);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run/gateway_priv.h"
+#include "run/can_priv.h"
 
 /* A group that the meter keeps silent about is not asked for again before its
  * time after so many tries. */
@@ -277,6 +277,10 @@ static void begin_poll(struct meter *m)
     m->wants[MG_GROUP_SLOW] =
         mg_clock_now_ns(m->gateway->clock) >= m->next_slow_ns;
     m->wants[MG_GROUP_INFO] = !m->has_info;
+    if (m->can != NULL) {
+        mg_can_meter_poll(m);
+        return;
+    }
     if (mg_modbus_unit_state(m->unit) == MG_UNIT_DEAD) {
         m->is_probe = true;
         m->group = MG_GROUP_LIVE;
@@ -337,5 +341,11 @@ void mg_poller_once(struct meter *m)
     m->is_once = true;
     m->next_slow_ns = 0;
     m->has_info = false;
+    if (m->can != NULL) {
+        m->is_polling = true;
+        m->n_polls++;
+        mg_can_meter_once(m);
+        return;
+    }
     begin_poll(m);
 }

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/gateway_priv.h"
+#include "run/can_priv.h"
+#include "run/duties.h"
+#include "run/seal.h"
+#include "run/update.h"
 
 #define TASK_VERSION    1
 #define TASK_TIMEOUT_MS 60000U
@@ -57,14 +60,20 @@ static void finish(struct task *t, int code, const char *reason)
         (void)mg_store_put(gateway_of(t)->store, key, "", 0, &ticket);
     }
     t->is_stored = false;
-    bool is_session = (t->procedure->flags & MG_PROC_SESSION) != 0;
-    if (!is_session) {
+    const struct mg_procedure *p = t->procedure;
+    bool is_session = (p->flags & MG_PROC_SESSION) != 0;
+    if (!is_session && !t->is_internal) {
         mg_command_finish(t, code, reason);
     }
     t->procedure = NULL;
     if (is_session) {
         mg_session_op_done(t, code, reason);
+    } else {
+        mg_duties_done(t, p, code, reason);
     }
+    t->is_internal = false;
+    free(t->text);
+    t->text = NULL;
     mg_session_meter_answered(t->meter); /* what waited for the task */
 }
 
@@ -123,7 +132,7 @@ static void send_now(struct task *t)
     request->alias = t->out.unit;
     request->baud = t->out.baud != 0 ? t->out.baud : t->meter->baud;
     request->done = answered;
-    int rc = mg_modbus_submit(t->meter->unit, request);
+    int rc = mg_meter_submit(t->meter, request);
     if (rc == MG_OK) {
         t->is_in_flight = true;
     } else if (rc == MG_E_BUSY) {
@@ -210,6 +219,7 @@ static void run_step(struct task *t, enum mg_step_event event,
         finish(t, MG_E_STATE, "the driver does not come to an end");
         return;
     }
+    uint8_t seal[32];
     struct mg_step_in in = {.event = event,
                             .now_ms = mg_clock_now_ms(g->clock),
                             .utc_ms = mg_clock_utc_ms(g->clock),
@@ -224,11 +234,22 @@ static void run_step(struct task *t, enum mg_step_event event,
     }
     if ((t->procedure->flags & MG_PROC_SESSION) != 0) {
         in.text = mg_session_dataset_text(t->meter, &in.text_len);
+    } else if (t->text != NULL) {
+        in.text = t->text;
+        in.text_len = t->text_len;
+    } else if ((t->procedure->flags & MG_PROC_SEAL) != 0 &&
+               mg_seal_text(t->meter, seal)) {
+        in.text = (const char *)seal;
+        in.text_len = sizeof seal;
     }
     memset(&t->out, 0, sizeof t->out);
     t->procedure->step(t->kept.state, &in, &t->out);
     t->out.reason[sizeof t->out.reason - 1] = '\0';
     collect_values(t);
+    if (t->out.stage > t->stage) {
+        t->stage = t->out.stage;
+        mg_duties_stage(t);
+    }
     if (t->out.chunk_len > 0) {
         mg_session_chunk(t->meter, (enum mg_chunk_kind)t->out.chunk_kind,
                          t->out.chunk, t->out.chunk_len);
@@ -245,6 +266,15 @@ struct task *mg_task_of(struct meter *m)
         }
     }
     return m->task;
+}
+
+void mg_task_free(struct meter *m)
+{
+    if (m->task != NULL) {
+        free(m->task->text);
+        free(m->task);
+        m->task = NULL;
+    }
 }
 
 const struct mg_procedure *mg_procedure_find(const struct meter *m,
@@ -268,10 +298,56 @@ void mg_procedure_start(struct task *t, enum mg_step_event event)
     t->is_canceled = false;
     t->n_steps = 0;
     t->n_values = 0;
+    t->stage = MG_STAGE_NONE;
     t->kept.version = TASK_VERSION;
     mg_timer_start(gateway_of(t)->clock, &t->deadline,
                    in_ms(t, TASK_TIMEOUT_MS), deadline);
+    if ((t->procedure->flags & MG_PROC_UPDATE) != 0) {
+        struct mg_err err = {0};
+        if (mg_update_load(t, &err) != MG_OK) {
+            finish(t, err.code, err.text);
+            return;
+        }
+        mg_duties_stage(t);
+    }
+    if ((t->procedure->flags & MG_PROC_SERVICE) != 0) {
+        struct mg_err err = {0};
+        const char *id =
+            (const char *)t->kept.args + t->procedure->args[0].offset;
+        if (mg_duties_clear(t->meter, id, &err) != MG_OK) {
+            finish(t, err.code, err.text);
+            return;
+        }
+    }
     run_step(t, event, NULL);
+}
+
+int mg_procedure_run(struct meter *m, const char *verb, const void *args,
+                     size_t args_len)
+{
+    const struct mg_procedure *p = mg_procedure_find(m, verb);
+    struct task *t = mg_task_of(m);
+    if (p == NULL || t == NULL) {
+        return p == NULL ? MG_E_NOSUP : MG_E_NOMEM;
+    }
+    if (t->procedure != NULL) {
+        return MG_E_BUSY;
+    }
+    memset(&t->kept, 0, sizeof t->kept);
+    (void)snprintf(t->kept.verb, sizeof t->kept.verb, "%s", verb);
+    if (args_len > 0) {
+        memcpy(t->kept.args, args, args_len);
+    }
+    t->procedure = p;
+    t->is_internal = true;
+    mg_procedure_start(t, MG_STEP_START);
+    return MG_OK;
+}
+
+int mg_meter_submit(struct meter *m, struct mg_modbus_request *request)
+{
+    return m->can != NULL ? mg_can_submit(m->can, request)
+                          : mg_modbus_submit(m->unit, request);
 }
 
 bool mg_procedure_is_clearing(const struct meter *m)

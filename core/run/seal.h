@@ -19,6 +19,8 @@ void mg_seal_check(struct meter *meter);
 /** At start: the seal and the cable of the configuration. */
 void mg_seal_load(struct meter *meter);
 
+void mg_seal_free(struct meter *meter);
+
 /** What the meter is to be sealed to: the fingerprint of the station's key.
  *  @return false: there is none now */
 bool mg_seal_text(const struct meter *meter, uint8_t ret[32]);

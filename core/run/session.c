@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/can_priv.h"
+#include "run/duties.h"
 #include "run/session_priv.h"
 
 /* The slowest step is a signature of a meter that takes 15 s. */
@@ -141,6 +143,38 @@ void mg_session_publish(struct session *s)
     }
 }
 
+/* Once for each change, for the log book and the station's duties. */
+static void tell_change(struct session *s)
+{
+    bool is_charging =
+        s->kept.phase == PHASE_ACTIVE || s->kept.phase == PHASE_ENDING;
+    if (is_charging && !s->was_charging) {
+        mg_duties_session(s->meter, MG_DUTY_BEGUN);
+    }
+    if (is_charging && s->kept.is_suspended != s->was_suspended) {
+        mg_duties_session(s->meter, s->kept.is_suspended ? MG_DUTY_SUSPENDED
+                                                         : MG_DUTY_RESUMED);
+    }
+    if (s->kept.phase == PHASE_ENDING && !s->was_ending) {
+        mg_duties_session(s->meter, MG_DUTY_ENDING);
+    }
+    if (!is_charging && s->was_charging) {
+        mg_duties_session(s->meter, MG_DUTY_ENDED);
+    }
+    s->was_charging = is_charging;
+    s->was_ending = s->kept.phase == PHASE_ENDING;
+    s->was_suspended = is_charging && s->kept.is_suspended;
+}
+
+/* After a start: what was told before. */
+void mg_session_told(struct session *s)
+{
+    s->was_charging =
+        s->kept.phase == PHASE_ACTIVE || s->kept.phase == PHASE_ENDING;
+    s->was_ending = s->kept.phase == PHASE_ENDING;
+    s->was_suspended = s->was_charging && s->kept.is_suspended;
+}
+
 void mg_session_set_phase(struct session *s, enum session_phase phase)
 {
     s->kept.phase = (uint8_t)phase;
@@ -150,6 +184,26 @@ void mg_session_set_phase(struct session *s, enum session_phase phase)
                  s->kept.request.transaction);
     }
     mg_session_publish(s);
+    tell_change(s);
+}
+
+const char *mg_session_transaction(const struct meter *m)
+{
+    const struct session *s = m->session;
+    return s == NULL || s->kept.phase == PHASE_NONE
+               ? NULL
+               : s->kept.request.transaction;
+}
+
+void mg_session_fault(struct meter *m, const char *why)
+{
+    struct session *s = m->session;
+    if (s == NULL || s->is_signing_meter || s->kept.phase == PHASE_NONE ||
+        s->kept.fault[0] != '\0') {
+        return;
+    }
+    (void)snprintf(s->kept.fault, sizeof s->kept.fault, "%s", why);
+    mg_session_set_phase(s, (enum session_phase)s->kept.phase);
 }
 
 /* The session ends without a record: no value is made up for it. */
@@ -412,9 +466,17 @@ static int check_station(const struct session *s, struct mg_err *err)
     const struct mg_gateway *g = s->meter->gateway;
     const char *problem =
         s->is_signing_meter ? NULL : mg_station_problem(g->station);
+    if (problem != NULL) {
+        return mg_err_set(err, MG_E_DENIED, "the station cannot sign: %.200s",
+                          problem);
+    }
+    problem = s->meter->can == NULL ? NULL : mg_telegram_problem(s->meter->can);
+    if (problem == NULL) {
+        problem = mg_duties_problem(s->meter);
+    }
     return problem == NULL
                ? MG_OK
-               : mg_err_set(err, MG_E_DENIED, "the station cannot sign: %.200s",
+               : mg_err_set(err, MG_E_DENIED, "nothing can be billed: %.200s",
                             problem);
 }
 

@@ -86,6 +86,7 @@ void mg_session_load(struct meter *m)
         s->kept = kept;
     }
     reconcile(s);
+    mg_session_told(s);
     const struct mg_public_key *key =
         s->is_signing_meter ? NULL : mg_station_key(m->gateway->station);
     if (key != NULL) {

@@ -70,6 +70,8 @@ struct session {
     uint64_t ticket;            /* newest write; 0 = none */
     struct mg_timer timer;      /* give up waiting, or try again */
 
+    bool was_charging, was_ending, was_suspended; /* told of */
+
     /* A meter that signs. */
     bool must_look, is_restored, is_dangling, has_state;
     uint8_t state; /* enum mg_session_state */
@@ -100,6 +102,7 @@ void mg_session_answer(struct session *s, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void mg_session_go_on(struct session *s);
 void mg_session_set_phase(struct session *s, enum session_phase phase);
+void mg_session_told(struct session *s);
 void mg_session_void(struct session *s, const char *why);
 void mg_session_begin_ending(struct session *s, char reason, bool is_cancel);
 void mg_session_publish(struct session *s);

@@ -5,6 +5,7 @@
 
 #include "record/assemble.h"
 #include "record/chargepoint.h"
+#include "run/can_priv.h"
 #include "run/session_priv.h"
 #include "run/site_time.h"
 
@@ -265,11 +266,20 @@ static struct mg_ocmf_entry entry_of(const struct session *s,
         .loss_mwh = loss > energy->value ? energy->value : loss};
 }
 
+static bool has_telegrams(const struct session *s)
+{
+    return (s->meter->setup->plugin->capabilities & MG_CAP_TELEGRAM) != 0;
+}
+
 static void want_sample(struct session *s)
 {
     s->wants_sample = true;
     s->wanted_ns = mg_clock_now_ns(gateway_of(s)->clock);
-    mg_poller_now(s->meter);
+    if (has_telegrams(s)) {
+        mg_telegram_ask(s->meter->can);
+    } else {
+        mg_poller_now(s->meter);
+    }
 }
 
 static void begun(struct session *s, const struct mg_sample *sample,
@@ -380,6 +390,9 @@ void mg_session_station_sample(struct session *s,
                                const struct mg_sample *sample)
 {
     add_loss(s, sample);
+    if (has_telegrams(s)) {
+        return; /* what is not signed is not billed */
+    }
     const struct mg_value *energy = good_energy(sample);
     /* The identification comes first: a record names the meter's serial number
      * where the meter can tell it. */
@@ -390,6 +403,21 @@ void mg_session_station_sample(struct session *s,
     }
     s->wants_sample = false;
     use_reading(s, sample, energy);
+}
+
+void mg_session_telegram(struct meter *m, const struct mg_value *energy)
+{
+    struct session *s = m->session;
+    struct mg_clock *clock = m->gateway->clock;
+    if (s == NULL || s->is_signing_meter || !s->wants_sample) {
+        return;
+    }
+    struct mg_sample sample = {.group = MG_GROUP_LIVE,
+                               .utc_ms = mg_clock_utc_ms(clock),
+                               .mono_ns = mg_clock_now_ns(clock),
+                               .clock = (uint8_t)mg_clock_sync(clock)};
+    s->wants_sample = false;
+    use_reading(s, &sample, energy);
 }
 
 /* ---- What next? ---- */

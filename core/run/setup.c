@@ -35,7 +35,14 @@ void mg_setup_destroy(struct mg_setup *setup)
     for (size_t i = 0; setup->meters != NULL && i < setup->n_meters; i++) {
         free(setup->meters[i].options);
         free(setup->meters[i].session.public_key);
+        free(setup->meters[i].dbc_file);
+        free(setup->meters[i].signals);
     }
+    for (size_t i = 0; setup->dbcs != NULL && i < setup->n_dbcs; i++) {
+        mg_dbc_destroy(setup->dbcs[i].dbc);
+        free(setup->dbcs[i].file);
+    }
+    free(setup->dbcs);
     free(setup->meters);
     free(setup->buses);
     free_broker(&setup->mqtt);
@@ -45,6 +52,7 @@ void mg_setup_destroy(struct mg_setup *setup)
     free(setup->station.pkcs11_uri);
     free(setup->station.pkcs11_pin_file);
     free(setup->state_dir);
+    free(setup->update_dir);
     free(setup->file);
     free(setup);
 }
@@ -108,10 +116,33 @@ int mg_setup_poll_ns(const struct mg_setup *setup, size_t meter,
     return MG_OK;
 }
 
+/* Classic frames of 8 bytes with an 11-bit identifier and the space after them,
+ * with the average of stuff bits (ISO 11898-1). */
+#define CAN_FRAME_BITS      121
+#define CAN_DEFAULT_BITRATE 500000
+
+/* The frames that the meter sends by itself. */
+static uint64_t can_load_ns(const struct mg_setup_bus *bus,
+                            const struct mg_setup_meter *m)
+{
+    uint32_t bitrate =
+        bus->can.bitrate == 0 ? CAN_DEFAULT_BITRATE : bus->can.bitrate;
+    uint64_t frame_ns = UINT64_C(1000000000) * CAN_FRAME_BITS / bitrate;
+    uint64_t ns = 0;
+    for (size_t i = 0; m->dbc != NULL && i < mg_dbc_n_messages(m->dbc); i++) {
+        uint32_t cycle_ms = mg_dbc_message(m->dbc, i)->cycle_ms;
+        ns += cycle_ms == 0 ? 0 : frame_ns * 1000 / cycle_ms;
+    }
+    return ns;
+}
+
 uint64_t mg_setup_meter_load_ns(const struct mg_setup *setup, size_t meter)
 {
     const struct mg_setup_meter *m = &setup->meters[meter];
     uint64_t ns[MG_N_GROUPS];
+    if (mg_setup_is_can(&setup->buses[m->bus])) {
+        return can_load_ns(&setup->buses[m->bus], m);
+    }
     if (m->interval_ms == 0 || m->slow_interval_ms == 0 ||
         mg_setup_poll_ns(setup, meter, ns) != MG_OK) {
         return 0;

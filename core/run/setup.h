@@ -102,6 +102,7 @@ struct mg_setup_session {
     bool is_ocpp_plain;        /* the record as it is instead of base64 */
     char *public_key;          /* pinned: hex or base64; NULL = any */
     char everest[64];          /* module id in EVerest, "" = not served */
+    bool is_contactor;         /* sessions switch the relays */
     uint32_t current_limit_ma; /* per phase; from 1.25 times this on it is an
                                 * overload (Flex Series guide, annex B); 0 =
                                 * not watched */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sim/can_meter.h"
 #include "sim/rng.h"
 
 #define FIRST_SERIAL 26000001U
@@ -21,10 +22,12 @@
 struct mg_simulation {
     const struct mg_setup *setup;
     struct mg_simulation_settings settings;
-    char *keep_dir;                 /* owned; NULL: nothing is kept */
-    struct mg_sim_line **lines;     /* owned, one per bus */
-    struct mg_sim_line **optical;   /* owned, one per meter; NULL: none */
-    struct mg_sim_device **devices; /* borrowed from the lines */
+    char *keep_dir;                  /* owned; NULL: nothing is kept */
+    struct mg_sim_line **lines;      /* owned, one per bus; NULL: CAN */
+    struct mg_sim_can_bus **cans;    /* owned, one per bus; NULL: Modbus */
+    struct mg_sim_can_meter **nodes; /* owned, one per meter; NULL: Modbus */
+    struct mg_sim_line **optical;    /* owned, one per meter; NULL: none */
+    struct mg_sim_device **devices;  /* borrowed from the lines and nodes */
 };
 
 /* Different streams for each meter and line of one seed. */
@@ -147,6 +150,48 @@ static int make_line_settings(const struct mg_simulation *s, size_t bus,
     return MG_OK;
 }
 
+static int make_can(struct mg_simulation *s, size_t bus, struct mg_err *err)
+{
+    const struct mg_setup_bus *b = &s->setup->buses[bus];
+    struct mg_sim_can_bus_settings set = {
+        .host = "127.0.0.1",
+        .seed = mg_sim_hash3(s->setup->simulation.seed, SALT_LINE, bus)};
+    (void)snprintf(set.name, sizeof set.name, "%s", b->can.interface);
+    if (s->settings.port_base != 0) {
+        if (bus > 65535U - s->settings.port_base) {
+            return mg_err_set(err, MG_E_RANGE, "its port would be above 65535");
+        }
+        set.port = (uint16_t)(s->settings.port_base + bus);
+    }
+    s->cans[bus] =
+        mg_sim_can_bus_create(s->settings.loop, s->settings.clock, &set, err);
+    return s->cans[bus] == NULL ? err->code : MG_OK;
+}
+
+static int make_node(struct mg_simulation *s, size_t meter,
+                     struct mg_sim_device *d, struct mg_err *err)
+{
+    const struct mg_setup_meter *m = &s->setup->meters[meter];
+    const struct mg_sim_can_meter_settings set = {
+        .clock = s->settings.clock,
+        .bus = s->cans[m->bus],
+        .plugin = m->plugin,
+        .variant =
+            m->plugin->variant == NULL ? 0 : m->plugin->variant(m->options),
+        .dbc = m->dbc,
+        .overrides = m->signals,
+        .n_overrides = m->n_signals,
+        .node = m->unit,
+        .lived_ns = WARM_UP_MS * UINT64_C(1000000)};
+    s->nodes[meter] = mg_sim_can_meter_create(&set, d, err);
+    if (s->nodes[meter] == NULL) {
+        s->devices[meter] = NULL;
+        mg_err_prefix(err, "%s", m->id);
+        return err->code;
+    }
+    return MG_OK;
+}
+
 static bool has_optical_port(const struct mg_setup_meter *m)
 {
     const struct mg_plugin *p = m->plugin;
@@ -221,6 +266,9 @@ static int make_device(struct mg_simulation *s, size_t meter,
         load_nv(s, meter);
     }
     mg_sim_device_run(d, WARM_UP_MS * UINT64_C(1000000));
+    if (s->cans[m->bus] != NULL) {
+        return make_node(s, meter, d, err);
+    }
     if (mg_sim_line_add(s->lines[m->bus], d) != MG_OK) {
         mg_sim_device_destroy(d);
         s->devices[meter] = NULL;
@@ -234,11 +282,13 @@ static int make_all(struct mg_simulation *s, struct mg_err *err)
 {
     for (size_t i = 0; i < s->setup->n_buses; i++) {
         struct mg_sim_line_settings settings;
-        if (make_line_settings(s, i, &settings, err) == MG_OK) {
+        if (mg_setup_is_can(&s->setup->buses[i])) {
+            (void)make_can(s, i, err);
+        } else if (make_line_settings(s, i, &settings, err) == MG_OK) {
             s->lines[i] = mg_sim_line_create(s->settings.loop,
                                              s->settings.clock, &settings, err);
         }
-        if (s->lines[i] == NULL) {
+        if (s->lines[i] == NULL && s->cans[i] == NULL) {
             mg_err_prefix(err, "bus %s", s->setup->buses[i].id);
             return err->code;
         }
@@ -284,9 +334,12 @@ mg_simulation_create(const struct mg_setup *setup,
     s->setup = setup;
     s->settings = *settings;
     s->lines = calloc(setup->n_buses + 1, sizeof(struct mg_sim_line *));
+    s->cans = calloc(setup->n_buses + 1, sizeof(struct mg_sim_can_bus *));
+    s->nodes = calloc(setup->n_meters + 1, sizeof(struct mg_sim_can_meter *));
     s->optical = calloc(setup->n_meters + 1, sizeof(struct mg_sim_line *));
     s->devices = calloc(setup->n_meters + 1, sizeof(struct mg_sim_device *));
-    if (s->lines == NULL || s->optical == NULL || s->devices == NULL) {
+    if (s->lines == NULL || s->cans == NULL || s->nodes == NULL ||
+        s->optical == NULL || s->devices == NULL) {
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
     } else if (prepare_keep_dir(s, err) == MG_OK && make_all(s, err) == MG_OK) {
         return s;
@@ -310,16 +363,43 @@ void mg_simulation_destroy(struct mg_simulation *s)
     for (size_t i = 0; s->optical != NULL && i < s->setup->n_meters; i++) {
         mg_sim_line_destroy(s->optical[i]); /* before its meter goes */
     }
-    for (size_t i = 0; s->lines != NULL && i < s->setup->n_buses; i++) {
+    for (size_t i = 0; s->nodes != NULL && i < s->setup->n_meters; i++) {
+        mg_sim_can_meter_destroy(s->nodes[i]);
+    }
+    for (size_t i = 0;
+         s->lines != NULL && s->cans != NULL && i < s->setup->n_buses; i++) {
         if (s->lines[i] != NULL) {
             mg_sim_line_destroy(s->lines[i]);
         }
+        mg_sim_can_bus_destroy(s->cans[i]);
     }
     free(s->keep_dir);
     free(s->devices);
     free(s->optical);
+    free(s->nodes);
+    free(s->cans);
     free(s->lines);
     free(s);
+}
+
+const char *mg_simulation_address(struct mg_simulation *s, size_t bus)
+{
+    return s->cans[bus] != NULL ? mg_sim_can_bus_address(s->cans[bus])
+                                : mg_sim_line_address(s->lines[bus]);
+}
+
+struct mg_sim_can_bus *mg_simulation_can(struct mg_simulation *s, size_t bus)
+{
+    return s->cans[bus];
+}
+
+void mg_simulation_live(struct mg_simulation *s, size_t meter)
+{
+    if (s->nodes[meter] != NULL) {
+        mg_sim_can_meter_live(s->nodes[meter]);
+    } else {
+        mg_sim_line_live(s->lines[s->setup->meters[meter].bus]);
+    }
 }
 
 struct mg_sim_line *mg_simulation_line(struct mg_simulation *s, size_t bus)
@@ -358,6 +438,11 @@ int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address)
     unsigned long port = strtoul(colon + 1, NULL, 10); /* huge: ULONG_MAX */
     if (colon[1 + n_digits] != '\0' || port == 0 || port > 65535) {
         return MG_E_PROTO;
+    }
+    if (mg_setup_is_can(bus)) {
+        bus->type = MG_SETUP_SOCKETCAND;
+        bus->connect_timeout_ms =
+            bus->connect_timeout_ms == 0 ? 5000 : bus->connect_timeout_ms;
     }
     (void)snprintf(bus->host, sizeof bus->host, "%.*s", (int)(colon - address),
                    address);

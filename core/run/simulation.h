@@ -4,6 +4,7 @@
 #define MG_RUN_SIMULATION_H
 
 #include "run/setup.h"
+#include "sim/can_bus.h"
 #include "sim/fleet.h"
 
 struct mg_simulation;
@@ -28,6 +29,17 @@ mg_simulation_create(const struct mg_setup *setup,
 /** Saves the non-volatile memories; frees after the loop has run once more. */
 void mg_simulation_destroy(struct mg_simulation *simulation);
 
+/** Where a client reaches a bus: a pty, or host:port. */
+const char *mg_simulation_address(struct mg_simulation *simulation, size_t bus);
+
+/** The CAN bus; NULL: it is none. */
+struct mg_sim_can_bus *mg_simulation_can(struct mg_simulation *simulation,
+                                         size_t bus);
+
+/** The meter lives up to now: before something is done to it. */
+void mg_simulation_live(struct mg_simulation *simulation, size_t meter);
+
+/** NULL: the bus is a CAN bus. */
 struct mg_sim_line *mg_simulation_line(struct mg_simulation *simulation,
                                        size_t bus);
 
@@ -40,7 +52,8 @@ struct mg_sim_line *mg_simulation_optical(struct mg_simulation *simulation,
 struct mg_sim_device *mg_simulation_device(struct mg_simulation *simulation,
                                            size_t meter);
 
-/** Point a bus of a setup at the simulated line: a pty path or host:port.
+/** Point a bus of a setup at the simulated line: a pty path or host:port;
+ *  a CAN bus is then one of a socketcand server.
  *  @return MG_OK or MG_E_PROTO */
 int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address);
 

@@ -51,14 +51,14 @@ static const struct mg_signal SIGNALS[] = {
 
 /* Flex Series guide, chapter 4: the faults that the meter itself tells. */
 static const struct mg_fault_bit FAULTS[] = {
-    {0, "urn:fault:koala:acm-firmware-failed"},
-    {1, "urn:fault:koala:acm-firmware-failed"},
-    {2, "urn:fault:koala:acm-over-temp"},
-    {3, "urn:fault:koala:acm-temp-sensor-error"},
-    {4, "urn:fault:koala:acm-firmware-failed"},
-    {5, "urn:fault:metergate:welded-contact"},
-    {6, "urn:fault:koala:acm-firmware-failed"},
-    {7, "urn:fault:koala:acm-firmware-failed"},
+    {0, "urn:fault:koala:acm-firmware-failed", false},
+    {1, "urn:fault:koala:acm-firmware-failed", false},
+    {2, "urn:fault:koala:acm-over-temp", false},
+    {3, "urn:fault:koala:acm-temp-sensor-error", false},
+    {4, "urn:fault:koala:acm-firmware-failed", true},
+    {5, "urn:fault:metergate:welded-contact", false},
+    {6, "urn:fault:koala:acm-firmware-failed", false},
+    {7, "urn:fault:koala:acm-firmware-failed", false},
 };
 
 static const struct mg_can_driver CAN = {

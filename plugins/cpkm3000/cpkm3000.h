@@ -5,7 +5,7 @@
 #include "metergate/plugin.h"
 
 #define CPKM3000_N_OPTIONS    6
-#define CPKM3000_N_PROCEDURES 3
+#define CPKM3000_N_PROCEDURES 4
 
 /* Bits of `variants`. */
 #define CPKM3000_1PH     (1U << 0)

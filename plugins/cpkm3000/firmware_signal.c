@@ -116,8 +116,9 @@ struct place {
 };
 
 static const struct place places[] = {
-    {MG_Q_VOLTAGE, FW_S_U, FW_N_SIGNALS, 0, MAX_MV},
-    {MG_Q_CURRENT, FW_S_I, FW_N_SIGNALS, 0, MAX_MA},
+    /* The total is the only phase of a single-phase meter. */
+    {MG_Q_VOLTAGE, FW_S_U, FW_S_U, 0, MAX_MV},
+    {MG_Q_CURRENT, FW_S_I, FW_S_I, 0, MAX_MA},
     {MG_Q_POWER_ACTIVE, FW_S_P, FW_S_P_TOTAL, -MAX_MW, MAX_MW},
     {MG_Q_POWER_REACTIVE, FW_S_Q, FW_S_Q_TOTAL, -MAX_MW, MAX_MW},
     {MG_Q_POWER_FACTOR, FW_N_SIGNALS, FW_S_PF, -10000, 10000},
@@ -128,7 +129,6 @@ static const struct place places[] = {
     {MG_Q_PULSES_EXPORT, FW_N_SIGNALS, FW_S_PULSES_NEG, 0, UINT32_MAX},
     {MG_Q_TEMPERATURE, FW_N_SIGNALS, FW_S_TEMPERATURE, -25000, 125000},
     {MG_Q_BOOTS, FW_N_SIGNALS, FW_S_BOOTS, 0, UINT32_MAX},
-    {MG_Q_ERROR_WORD, FW_N_SIGNALS, FW_S_ERROR_WORD, 0, UINT32_MAX},
     {MG_Q_RELAY_CLOSED, FW_N_SIGNALS, FW_S_RELAY, 0, 1},
     {MG_Q_EVSE_FAULT, FW_N_SIGNALS, FW_S_EVSE_FAULT, 0, 1},
 };

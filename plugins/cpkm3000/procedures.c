@@ -1,21 +1,16 @@
-/* The commands of the CPKM3000: relay and seal, one exchange each, which may be
- * asked again without harm; and the update, in update.c. */
+/* The commands of the CPKM3000: relay and seal, one exchange each; the update,
+ * in update.c. What acts is sent once: whether it was carried out when no
+ * answer came is seen in the readings, and whoever wants it asks again. */
 #include <string.h>
 
 #include "cpkm3000.h"
 #include "messages.h"
 #include "update.h"
 
-#define SEAL_LEN  32
-#define TRIES_MAX 5
-#define RETRY_MS  500
+#define SEAL_LEN 32
 
 struct relay_args {
     int64_t closed; /* 0 or 1 */
-};
-
-struct state {
-    uint8_t n_tries;
 };
 
 static void put_value(struct mg_step_out *out, mg_channel channel,
@@ -27,16 +22,19 @@ static void put_value(struct mg_step_out *out, mg_channel channel,
                                                      .resolution = 1};
 }
 
-/* Time-outs of a request that may be repeated. */
-static void try_again(struct state *s, const char *what,
-                      struct mg_step_out *out)
+/* Everything but a start and an answer. */
+static void give_up(const struct mg_step_in *in, const char *what,
+                    struct mg_step_out *out)
 {
-    if (++s->n_tries >= TRIES_MAX) {
+    if (in->event == MG_STEP_RESUME) {
+        /* Hours may have gone by. */
+        cpkm3000__fail(out, MG_E_CANCELED, what,
+                       ": the gateway was restarted before it was answered");
+    } else if (in->event == MG_STEP_EXCEPTION) {
+        cpkm3000__fail(out, MG_E_EXCEPTION, what, ": refused");
+    } else {
         cpkm3000__fail(out, MG_E_TIMEOUT, what, ": the meter does not answer");
-        return;
     }
-    out->action = MG_STEP_WAIT;
-    out->wait_ms = RETRY_MS;
 }
 
 static void send_relay(const struct mg_step_in *in, struct mg_step_out *out)
@@ -53,6 +51,7 @@ static void relay_step(void *state, const struct mg_step_in *in,
                        struct mg_step_out *out)
 {
     const struct relay_args *args = in->args;
+    (void)state;
     switch (in->event) {
     case MG_STEP_REPLY:
         if (!cpkm3000__is_answer(in, CPKM3000_RELAY, 1)) {
@@ -65,19 +64,11 @@ static void relay_step(void *state, const struct mg_step_in *in,
             put_value(out, MG_CH(RELAY_CLOSED, TOTAL), in->pdu[1]);
         }
         break;
-    case MG_STEP_TIMEOUT:
-        try_again(state, "relay", out);
-        break;
-    case MG_STEP_CANCEL:
-        cpkm3000__fail(out, MG_E_TIMEOUT, "relay", ": no answer in time");
-        break;
-    case MG_STEP_RESUME:
-        /* Hours may have gone by: whoever wants it switched asks again. */
-        cpkm3000__fail(out, MG_E_CANCELED, "relay",
-                       ": the gateway was restarted before it was answered");
+    case MG_STEP_START:
+        send_relay(in, out);
         break;
     default:
-        send_relay(in, out);
+        give_up(in, "relay", out);
         break;
     }
 }
@@ -85,6 +76,7 @@ static void relay_step(void *state, const struct mg_step_in *in,
 static void seal_step(void *state, const struct mg_step_in *in,
                       struct mg_step_out *out)
 {
+    (void)state;
     switch (in->event) {
     case MG_STEP_REPLY:
         if (cpkm3000__is_answer(in, CPKM3000_SEAL, 0)) {
@@ -93,13 +85,7 @@ static void seal_step(void *state, const struct mg_step_in *in,
             cpkm3000__refused(in, "seal", out);
         }
         break;
-    case MG_STEP_TIMEOUT:
-        try_again(state, "seal", out);
-        break;
-    case MG_STEP_CANCEL:
-        cpkm3000__fail(out, MG_E_TIMEOUT, "seal", ": no answer in time");
-        break;
-    default:
+    case MG_STEP_START:
         if (in->text_len != SEAL_LEN) {
             cpkm3000__fail(out, MG_E_STATE, "seal",
                            ": the station has no key now");
@@ -111,8 +97,33 @@ static void seal_step(void *state, const struct mg_step_in *in,
         memcpy(out->pdu + 1, in->text, SEAL_LEN);
         out->pdu_len = 1 + SEAL_LEN;
         break;
+    default:
+        give_up(in, "seal", out);
+        break;
     }
 }
+
+/* The gateway does it; the meter is not asked. */
+static void clear_step(void *state, const struct mg_step_in *in,
+                       struct mg_step_out *out)
+{
+    (void)state;
+    (void)in;
+    out->action = MG_STEP_DONE;
+}
+
+struct clear_args {
+    char fault[64];
+};
+
+static const struct mg_option CLEAR_ARGS[] = {
+    {.name = "fault",
+     .type = MG_OPTION_TEXT,
+     .is_required = true,
+     .offset = offsetof(struct clear_args, fault),
+     .size = sizeof(((struct clear_args *)NULL)->fault),
+     .help = "Id of a fault that service has removed, urn:fault:..."},
+};
 
 static const struct mg_option RELAY_ARGS[] = {
     {.name = "closed",
@@ -140,13 +151,11 @@ const struct mg_procedure cpkm3000_procedures[CPKM3000_N_PROCEDURES] = {
      .args = RELAY_ARGS,
      .n_args = 1,
      .args_size = sizeof(struct relay_args),
-     .state_size = sizeof(struct state),
      .step = relay_step,
      .source = "README.md, 13h (invented)"},
     {.verb = "seal",
      .help = "Seal station and meter to each other, with key and cable.",
      .flags = MG_PROC_SEAL,
-     .state_size = sizeof(struct state),
      .step = seal_step,
      .source = "README.md, 12h (invented); Flex Series guide, annex A"},
     {.verb = "firmware-update",
@@ -158,4 +167,12 @@ const struct mg_procedure cpkm3000_procedures[CPKM3000_N_PROCEDURES] = {
      .state_size = sizeof(struct cpkm3000_update_state),
      .step = cpkm3000__update_step,
      .source = "README.md, 20h to 24h (invented); CPKM3000 guide, chapter 3"},
+    {.verb = "clear-fault",
+     .help = "Forget a latched fault, as a welded contact, after service.",
+     .flags = MG_PROC_SERVICE,
+     .args = CLEAR_ARGS,
+     .n_args = 1,
+     .args_size = sizeof(struct clear_args),
+     .step = clear_step,
+     .source = "Flex Series guide, annex B"},
 };

@@ -29,7 +29,6 @@ static const uint8_t *image_of(const struct mg_step_in *in)
 static void send(struct mg_step_out *out, const struct mg_wr *w)
 {
     out->action = MG_STEP_SEND;
-    out->has_effect = true;
     out->pdu_len = w->len;
 }
 
@@ -66,6 +65,7 @@ static void finish(const struct mg_step_in *in, struct mg_step_out *out)
     mg_put_u8(&w, CPKM3000_UPDATE_FINISH);
     mg_put_bytes(&w, image_of(in) + image_len(in), SIGNATURE_LEN);
     send(out, &w);
+    out->has_effect = true; /* what was sent before is only a copy */
     out->stage = MG_STAGE_DOWNLOADED;
 }
 
@@ -172,6 +172,9 @@ void cpkm3000__update_step(void *state, const struct mg_step_in *in,
             s->phase = RESTARTING; /* it may be on its way */
             send_phase(s, in, out);
         }
+        break;
+    case MG_STEP_EXCEPTION:
+        cpkm3000__fail(out, MG_E_EXCEPTION, "firmware-update", ": refused");
         break;
     case MG_STEP_CANCEL:
         cpkm3000__fail(out, MG_E_TIMEOUT, "firmware-update",
