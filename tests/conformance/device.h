@@ -3,6 +3,7 @@
 #ifndef TEST_DEVICE_H
 #define TEST_DEVICE_H
 
+#include "bus/can_signals.h"
 #include "model/points.h"
 #include "run/plugins.h"
 
@@ -21,8 +22,14 @@ struct device {
     struct mg_fw_env env;
     unsigned variant;
     int64_t utc_ms;
+    /* Of a meter on CAN: one block, a point for each signal. */
     struct mg_plan plan;
+    struct mg_dbc *dbc; /* owned; NULL: on Modbus */
+    struct mg_can_map map;
 };
+
+/** Where the plugins and their DBC files are; before device_init. */
+void device_set_directory(const char *directory);
 
 /** Power on a new meter with these options. Aborts when out of memory. */
 void device_init(struct device *d, const struct mg_plugin *plugin,
@@ -59,6 +66,7 @@ void test_readings(struct device *d);
 void test_sweep(struct device *d);
 void test_independence(struct device *d);
 void test_refusals(struct device *d);
+void test_messages(struct device *d); /* the same for a meter on CAN */
 void test_faults(struct device *d);
 void test_procedures(struct device *d);
 

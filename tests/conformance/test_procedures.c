@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/verify.h"
 #include "device.h"
 
 #define STEPS_MAX 200
@@ -139,6 +140,27 @@ static void go_on(struct job *j, unsigned at, enum trouble trouble)
     }
 }
 
+/* What the core gives with some procedures: a seal, or an image with its hash
+ * in front and its signature behind. */
+static void give_text(struct job *j)
+{
+    static const char seal[32] = "to this";
+    static char image[32 + 600 + 64];
+    uint32_t flags = j->procedure->flags;
+    if ((flags & MG_PROC_SEAL) != 0) {
+        j->in.text = seal;
+        j->in.text_len = sizeof seal;
+    } else if ((flags & MG_PROC_UPDATE) != 0) {
+        memcpy(image + 32,
+               j->device->plugin->driver->can == NULL ? "none"
+                                                      : "MGCPKM012.0.0",
+               13);
+        mg_sha256(image + 32, 600, (uint8_t *)image);
+        j->in.text = image;
+        j->in.text_len = sizeof image;
+    }
+}
+
 /* Run to the end, with trouble at one step. @return steps it took */
 static unsigned play(struct job *j, unsigned at, enum trouble trouble)
 {
@@ -150,6 +172,7 @@ static unsigned play(struct job *j, unsigned at, enum trouble trouble)
                                 .args = j->args,
                                 .clock = MG_CLOCK_SYNCED,
                                 .unit = DEVICE_UNIT};
+    give_text(j);
     step(j);
     while (!is_over(j) && j->n_steps < STEPS_MAX) {
         go_on(j, at, trouble);
@@ -169,6 +192,9 @@ static void check_place(struct job *j)
     uint8_t pdu[MG_PDU_MAX];
     uint8_t answer[MG_PDU_MAX];
     struct device *d = j->device;
+    if (d->dbc != NULL) {
+        return; /* its node address is fixed */
+    }
     size_t len = mg_plan_request(&d->plan.blocks[0], pdu);
     uint8_t unit = j->out.unit != 0 ? j->out.unit : DEVICE_UNIT;
     uint32_t baud = j->out.baud != 0 ? j->out.baud : DEVICE_BAUD;
@@ -210,9 +236,12 @@ static void run_with(struct device *d, const struct mg_procedure *p,
     j.device = &fresh;
     device_init(&fresh, d->plugin, d->options, d->label);
     unsigned n_steps = play(&j, NOWHERE, NO_TROUBLE);
-    if (j.out.action != MG_STEP_DONE) {
+    /* Without the maker's key no image is the right one. */
+    bool is_refused =
+        (p->flags & MG_PROC_UPDATE) != 0 && j.out.code == MG_E_EXCEPTION;
+    if (j.out.action != MG_STEP_DONE && !is_refused) {
         fail(d, "%s: %s", j.label, j.out.reason);
-    } else {
+    } else if (!is_refused) {
         check_place(&j);
     }
     play_with_trouble(&j, n_steps);

@@ -165,6 +165,11 @@ class Listener:
                      if m.topic == "mg/v1/depot-1/" + topic]
         return [json.loads(m.payload) for m in found]
 
+    def forget(self):
+        """What has come until now."""
+        with self.lock:
+            self.messages.clear()
+
     def readings(self, meter):
         return [r for batch in self.payloads(f"m/{meter}/readings")
                 for r in batch]

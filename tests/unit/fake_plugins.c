@@ -1,5 +1,8 @@
 #include "fake_plugins.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define WITH_RELAY (1U << 1 | 1U << 2)
 
 /* Live: 20 registers in one request, two in another. Slow: twelve months. */
@@ -188,21 +191,60 @@ static const struct mg_plugin tm1 = {
     .driver = &tm1_driver,
 };
 
-static const struct mg_plugin canx = {
+static const struct mg_signal signals[] = {
+    {MG_CH(VOLTAGE, L1), "MeterVoltages.VoltageL1", 0, "ours"},
+    {MG_CH(ENERGY_ACTIVE_IMPORT, TOTAL), "MeterEnergyPos.EnergyPos", 0, "ours"},
+};
+
+static const struct mg_procedure station_procedures[] = {
+    {.verb = "relay", .help = "", .step = step},
+    {.verb = "seal", .help = "", .step = step},
+    {.verb = "clear-fault", .help = "", .step = step},
+};
+
+static const struct mg_can_driver can = {
+    .dbc = "cpkm3000.dbc",
+    .signals = signals,
+    .n_signals = 2,
+    .max_node = 31,
+    .to_meter = "MeterRequest",
+    .from_meter = "MeterAnswer",
+};
+
+static const struct mg_driver can_driver = {
+    .timeout_ms = 1000,
+    .n_phases = 3,
+    .procedures = station_procedures,
+    .n_procedures = 3,
+    .can = &can,
+};
+
+static const struct mg_plugin cpkm3000 = {
     .abi = MG_PLUGIN_ABI,
     .size = sizeof(struct mg_plugin),
-    .model = "canx",
+    .model = "cpkm3000",
     .vendor = "ours",
     .description = "A fake on CAN.",
     .bus = MG_BUS_CAN,
-    .driver = &tm1_driver,
+    .driver = &can_driver,
 };
+
+/* Where the true DBC file is, in the source tree above this file. */
+static char *beside_dbc(void)
+{
+    static char path[1024];
+    const char *end = strstr(__FILE__, "tests/unit/");
+    (void)snprintf(path, sizeof path, "%.*splugins/cpkm3000/cpkm3000.so",
+                   end == NULL ? 0 : (int)(end - __FILE__), __FILE__);
+    return path;
+}
 
 void fake_plugins(struct mg_plugins *ret_plugins)
 {
     *ret_plugins = (struct mg_plugins){.n = 4};
     ret_plugins->loaded[0].plugin = &kpm31;
     ret_plugins->loaded[1].plugin = &tm1;
-    ret_plugins->loaded[2].plugin = &canx;
+    ret_plugins->loaded[2].plugin = &cpkm3000;
+    ret_plugins->loaded[2].file = beside_dbc();
     ret_plugins->loaded[3].plugin = &wm3m4c;
 }

@@ -1,7 +1,7 @@
 /* Meter models for tests of the configuration, so that these do not depend on
  * a real plugin: "kpm31" with the real one's options and commands, "tm1" with
- * an option of every type, "canx" on a bus that is no Modbus, "wm3m4c" that
- * signs its own records in variant A. */
+ * an option of every type, "cpkm3000" on CAN with the DBC of the real one,
+ * "wm3m4c" that signs its own records in variant A. */
 #ifndef MG_TEST_FAKE_PLUGINS_H
 #define MG_TEST_FAKE_PLUGINS_H
 

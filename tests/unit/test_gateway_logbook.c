@@ -162,22 +162,22 @@ static void test_more_than_wait_in_memory(void **state)
     struct gateway_bed *bed = *state;
     bed_run(bed);
     add(bed, 100);
-    wait_for(bed, n_published, 101);
-    mg_logbook_add(bed->gateway, NULL, MG_LOGBOOK_CLOCK_SYNC, NULL);
     wait_for(bed, n_published, 102);
+    mg_logbook_add(bed->gateway, NULL, MG_LOGBOOK_CLOCK_SYNC, NULL);
+    wait_for(bed, n_published, 103);
     bed_stop(bed);
-    check_all(bed, 103);
+    check_all(bed, 104);
 }
 
 static void test_stop_signs_what_is_left(void **state)
 {
     struct gateway_bed *bed = *state;
     bed_run(bed);
-    wait_for(bed, n_published, 1);
+    wait_for(bed, n_published, 2);
     add(bed, 5);
     bed_stop(bed);
-    assert_int_equal(number_of(bed, n_signed), 7);
-    check_all(bed, 7);
+    assert_int_equal(number_of(bed, n_signed), 8);
+    check_all(bed, 8);
 }
 
 static void test_killed_while_many_wait(void **state)
@@ -187,7 +187,7 @@ static void test_killed_while_many_wait(void **state)
     add(bed, 50);
     bed_kill(bed);
     int64_t n = number_of(bed, n_entries);
-    assert_int_equal(n, 51);
+    assert_int_equal(n, 52);
     bed_run(bed);
     wait_for(bed, n_signed, n + 1);
     bed_stop(bed);
@@ -201,7 +201,7 @@ static void test_key_that_comes_later(void **state)
     bed_run(bed);
     add(bed, 30);
     bed_pass(bed, 65000); /* tried twice more */
-    assert_int_equal(number_of(bed, n_entries), 32);
+    assert_int_equal(number_of(bed, n_entries), 33);
     assert_int_equal(number_of(bed, n_signed), 0);
     assert_int_equal(number_of(bed, n_published), 0);
     assert_int_equal(number_of(bed, "SELECT count(*) FROM logbook WHERE"
@@ -215,27 +215,27 @@ static void test_key_that_comes_later(void **state)
     bed_pass(bed, 31000);
     wait_for(bed, n_published, number_of(bed, n_entries));
     bed_stop(bed);
-    check_all(bed, 36); /* two starts, two stops, two without a key */
+    check_all(bed, 37); /* activation, two starts, stops, without a key */
 }
 
 static void test_full_queue_is_tried_again(void **state)
 {
     struct gateway_bed *bed = *state;
     bed_run(bed);
-    wait_for(bed, n_published, 1);
+    wait_for(bed, n_published, 2);
     bed->refuses_rows = true;
     add(bed, 3);
     bed_pass(bed, 3000);
-    wait_for(bed, n_signed, 2); /* it stopped between two steps */
+    wait_for(bed, n_signed, 3); /* it stopped between two steps */
     bed->refuses_rows = false;
-    wait_for(bed, n_published, 4);
+    wait_for(bed, n_published, 5);
     bed->refuses_values = true;
     add(bed, 3);
-    wait_for(bed, n_published, 5);
+    wait_for(bed, n_published, 6);
     bed->refuses_values = false;
-    wait_for(bed, n_published, 7);
+    wait_for(bed, n_published, 8);
     bed_stop(bed);
-    check_all(bed, 8);
+    check_all(bed, 9);
 }
 
 static void test_without_a_station_published_at_once(void **state)
@@ -254,9 +254,9 @@ static void test_without_a_station_published_at_once(void **state)
     bed->setup.station.is_enabled = true;
     change(bed, "DELETE FROM outbox WHERE topic='log'");
     bed_run(bed);
-    wait_for(bed, n_published, 44); /* all of them, signed now */
+    wait_for(bed, n_published, 45); /* all of them, signed now */
     bed_stop(bed);
-    check_all(bed, 45);
+    check_all(bed, 46);
 }
 
 static void insert_many(struct gateway_bed *bed, int64_t after, int64_t n)
@@ -320,7 +320,7 @@ static void test_entries_of_meters(void **state)
     struct mg_log_row row;
     struct mg_logs *logs = mg_logs_open(bed->path, &err);
     assert_non_null(logs);
-    assert_int_equal(mg_logs_get(logs, 2, &row, &err), MG_OK);
+    assert_int_equal(mg_logs_get(logs, 3, &row, &err), MG_OK);
     char text[512];
     (void)snprintf(text, sizeof text, "%.*s", (int)row.len, row.text);
     assert_non_null(strstr(text, "\"clk\":\"R\",\"event\":\"MeterTestPassed\","
@@ -352,7 +352,7 @@ static void test_records_go_first(void **state)
     struct gateway_bed *bed = *state;
     char turns[16] = "";
     bed_run(bed);
-    wait_for(bed, n_signed, 1);
+    wait_for(bed, n_signed, 2);
     struct station *st = bed->gateway->station;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(
@@ -377,7 +377,7 @@ static void test_changed_entries_are_not_signed(void **state)
     struct gateway_bed *bed = *state;
     assert_int_equal(unlink(key_file), 0);
     bed_run(bed);
-    add(bed, 4);
+    add(bed, 3);
     bed_stop(bed);
     change(bed, "DROP TRIGGER logbook_stays; DROP TRIGGER logbook_is_kept;"
                 "DROP TRIGGER logbook_is_signed");
@@ -404,7 +404,7 @@ static void test_capacity_is_watched(void **state)
     struct mg_logs *logs = mg_logs_open(bed->path, &err);
     assert_non_null(logs);
     assert_int_equal(mg_log_capacity_read(logs, bed->utc_ms, &c, &err), MG_OK);
-    assert_int_equal(c.n_entries, 12);
+    assert_int_equal(c.n_entries, 13);
     assert_int_equal(c.window_days, 1);
     assert_false(c.is_short);
     assert_true(c.bytes_per_day >= 3000 && c.bytes_per_day <= 7200);

@@ -219,7 +219,7 @@ static void test_refusals(void **state)
         int code;
         const char *reason;
     } cases[] = {
-        {"bad_abi", MG_E_NOSUP, "made for ABI 99, this gateway has 2"},
+        {"bad_abi", MG_E_NOSUP, "made for ABI 99, this gateway has 3"},
         {"bad_size", MG_E_NOSUP, "struct mg_plugin has 8 bytes there"},
         {"bad_symbol", MG_E_NOTFOUND, "no symbol mg_plugin"},
         {"bad_import", MG_E_PROTO, "undefined symbol: nobody_has_this"},

@@ -50,6 +50,13 @@ static void run_plugin(const char *source_dir, const struct mg_plugin *plugin,
 {
     char pattern[1024];
     glob_t found = {0};
+    if (plugin->driver->can != NULL) {
+        /* No maker has published frames: the layout is ours, and its golden
+         * bytes are in the unit tests. */
+        (void)printf("%s: on CAN, with a layout of ours: no vectors\n",
+                     plugin->model);
+        return;
+    }
     (void)snprintf(pattern, sizeof pattern, "%s/%s/vectors/*.vec", source_dir,
                    plugin->model);
     if (glob(pattern, 0, NULL, &found) == 0) {
