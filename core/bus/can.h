@@ -71,7 +71,8 @@ struct mg_can_transport {
     void *ctx;
 };
 
-/** SocketCAN. With `is_managed` (needs CAP_NET_ADMIN) the interface is brought
+/** SocketCAN; up to 512 filters are the kernel's, which then keeps remote
+ * frames away. With `is_managed` (needs CAP_NET_ADMIN) the interface is brought
  *  up with these values through libsocketcan, and again when it went down;
  *  otherwise it is used as it is. */
 struct mg_socketcan_settings {

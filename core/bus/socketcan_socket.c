@@ -15,7 +15,7 @@
 #define ERRORS_WANTED                                                          \
     (CAN_ERR_CRTL | CAN_ERR_BUSOFF | CAN_ERR_RESTARTED | CAN_ERR_CNT)
 
-int mg_socketcan_errno(const char *name, int number, const char *what,
+int mg_socketcan_errno(const char *interface, int number, const char *what,
                        struct mg_err *err)
 {
     switch (number) {
@@ -23,25 +23,25 @@ int mg_socketcan_errno(const char *name, int number, const char *what,
         return mg_err_set(err, MG_E_IO,
                           "%s: the interface went down: `ip link set %s up`, "
                           "or `manage: true`",
-                          name, name);
+                          interface, interface);
     case ENODEV:
     case ENXIO:
         return mg_err_set(err, MG_E_IO,
                           "%s: the interface has gone: was the adapter "
                           "unplugged?",
-                          name);
+                          interface);
     case EAFNOSUPPORT:
         return mg_err_set(err, MG_E_NOSUP,
                           "%s: this kernel has no CAN (AF_CAN): load the "
                           "modules can and can_raw, or use socketcand",
-                          name);
+                          interface);
     case EPROTONOSUPPORT:
         return mg_err_set(err, MG_E_NOSUP,
                           "%s: this kernel has no raw CAN sockets: load the "
                           "module can_raw",
-                          name);
+                          interface);
     default:
-        return mg_err_errno(err, number, "%s: %s", name, what);
+        return mg_err_errno(err, number, "%s: %s", interface, what);
     }
 }
 

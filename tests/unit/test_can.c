@@ -424,6 +424,21 @@ static void what_nobody_takes_is_not_kept(void **unused)
     assert_int_equal(mg_can_send(b->can, &f, done, b), MG_OK);
     b->line->events->sent(b->line->ctx);
     assert_int_equal(b->codes[2], MG_OK);
+
+    /* One frame went in between: the time starts anew. */
+    b->script.send_code = MG_E_BUSY;
+    assert_int_equal(mg_can_send(b->can, &f, done, b), MG_OK);
+    run_ms(b, 900);
+    b->script.send_code = MG_OK;
+    b->line->events->sent(b->line->ctx);
+    b->line->events->sent(b->line->ctx);
+    assert_int_equal(b->codes[3], MG_OK);
+    b->script.send_code = MG_E_BUSY;
+    assert_int_equal(mg_can_send(b->can, &f, done, b), MG_OK);
+    run_ms(b, 999);
+    assert_int_equal(b->n_done, 4);
+    run_ms(b, 1);
+    assert_int_equal(b->codes[4], MG_E_TIMEOUT);
     bed_free(b);
 }
 

@@ -6,7 +6,7 @@ expect plain.log '^down: can0: the interface is down: `ip link set can0 up`, or 
 check "it stays down" sh -c '! /iproute2/ip link show can0 | grep -q "[<,]UP"'
 
 say "brought up by somebody else: found within the back-off"
-ip link set can0 type can bitrate 250000
+ip link set can0 type can bitrate 250000 restart-ms 100
 ip link set can0 up
 expect plain.log '^up'
 

@@ -48,6 +48,51 @@ expect s.log '^state error-passive tx 140 rx 130'
 adapter_says sa000000
 expect s.log '^state error-active'
 
+say "a burst: the kernel's queue is full again and again, nothing is lost"
+for i in $(seq 200); do
+    echo 'send 123#1122334455667788'
+done >s.in
+again s '^sent: ok' 200
+never s.log '^sent: [^o]'
+
+looks=0
+# hold_up: the adapter takes nothing any more, and many frames are sent
+hold_up() {
+    kill -STOP "$adapter"
+    for i in $(seq 200); do
+        echo 'send 123#1122334455667788'
+    done >s.in
+    looks=$((looks + 1))
+    tell s stats
+    again s '^stats' "$looks" # all are taken
+}
+
+say "held up for a moment: it goes on by itself"
+n=5
+until ok=$(grep -c '^sent: ok' s.log)
+    hold_up
+    kill -CONT "$adapter"
+    sleep 2
+    [ "$(grep -c '^sent: ok' s.log)" = $((ok + 200)) ]; do
+    n=$((n - 1)) # a slow machine: the moment was longer than a second
+    check "all go out, without a new one to push them" [ "$n" -gt 0 ]
+done
+
+say "a queue that does not move: what waits is dropped, and said"
+hold_up
+expect s.log '^sent: ok'
+expect s.log '^sent: no answer in time'
+kill -CONT "$adapter"
+ok=$(grep -c '^sent: ok' s.log)
+n=50
+until [ "$(grep -c '^sent: ok' s.log)" -gt "$ok" ]; do
+    tell s 'send 7#'
+    n=$((n - 1))
+    check "it goes on" [ "$n" -gt 0 ]
+    sleep 0.1
+done
+never s.log '^down'
+
 say "bus-off: brought down and up, since nobody else restarts it"
 adapter_says sb000255
 expect s.log '^state bus-off'
