@@ -71,10 +71,10 @@ struct mg_can_transport {
     void *ctx;
 };
 
-/** SocketCAN; up to 512 filters are the kernel's, which then keeps remote
- * frames away. With `is_managed` (needs CAP_NET_ADMIN) the interface is brought
- *  up with these values through libsocketcan, and again when it went down;
- *  otherwise it is used as it is. */
+/** SocketCAN. The kernel filters (up to 512 identifiers; remote frames stay
+ *  away). With `is_managed` (needs CAP_NET_ADMIN) the interface is brought up
+ *  with these values through libsocketcan, and again when it went down or
+ *  bus-off; otherwise it is used as it is. */
 struct mg_socketcan_settings {
     char interface[16];
     bool is_fd;      /* the interface takes CAN FD frames */

@@ -86,12 +86,12 @@ def kernel():
     cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or
                          os.path.expanduser("~/.cache"), "metergate", "can_vm")
     os.makedirs(cache, exist_ok=True)
-    package = kernel_package()
     kept = sorted(d for d in os.listdir(cache) if d.startswith("linux-image-"))
-    if package is None and not kept:
-        fail("no kernel package known: apt-get update")
-    if package is None or os.path.isdir(os.path.join(cache, package)):
-        return os.path.join(cache, package or kept[-1])
+    if kept:
+        return os.path.join(cache, kept[-1])
+    package = kernel_package()
+    if package is None:
+        fail("the kernel package is not known here: apt-get update")
     with tempfile.TemporaryDirectory(dir=cache) as work:
         into = os.path.join(work, "into")
         unpack_kernel(package, work, into)
