@@ -100,11 +100,36 @@ static void put_line(struct table *t, const char *text, size_t len)
     }
 }
 
+/* A meter of several phases shows the highest of them. */
+static const struct mg_value *highest(const struct mg_sample *live,
+                                      enum mg_quantity q)
+{
+    const struct mg_value *best = NULL;
+    for (unsigned phase = MG_PHASE_L1; phase <= MG_PHASE_L3; phase++) {
+        const struct mg_value *v =
+            mg_sample_find(live, MG_CHANNEL(q, phase, 0, MG_PERIOD_EVER));
+        if (v != NULL && v->quality == MG_QUALITY_GOOD &&
+            (best == NULL || v->value > best->value)) {
+            best = v;
+        }
+    }
+    return best;
+}
+
+static const struct mg_value *find_value(const struct mg_sample *live,
+                                         mg_channel channel)
+{
+    enum mg_quantity q = mg_channel_quantity(channel);
+    const struct mg_value *v =
+        q == MG_Q_VOLTAGE || q == MG_Q_CURRENT ? highest(live, q) : NULL;
+    return v == NULL ? mg_sample_find(live, channel) : v;
+}
+
 /* Only the value of a fresh reading is shown; an old one never looks live. */
 static void format_cell(const struct mg_meter_view *view,
                         const struct column *column, char *buf, size_t cap)
 {
-    const struct mg_value *v = mg_sample_find(view->live, column->channel);
+    const struct mg_value *v = find_value(view->live, column->channel);
     if (v == NULL || v->quality != MG_QUALITY_GOOD) {
         (void)snprintf(buf, cap, "-");
         return;

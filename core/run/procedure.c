@@ -146,7 +146,9 @@ static void send_now(struct task *t)
 }
 
 /* What acts on the meter is on the disk first: after a kill the procedure is
- * resumed, and looks before it leaps. */
+ * resumed, and looks before it leaps. Not so the gateway's own orders: a relay
+ * that must open does not wait for a disk, and what is still wanted after a
+ * kill is ordered anew. */
 static void send_after_commit(struct task *t)
 {
     char key[MG_STORE_KEY_MAX];
@@ -192,7 +194,8 @@ static void act(struct task *t)
     case MG_STEP_SEND:
         if (t->out.pdu_len > MG_PDU_MAX) {
             finish(t, MG_E_INVAL, "the driver made a request too long");
-        } else if (t->out.has_effect && gateway_of(t)->store != NULL) {
+        } else if (t->out.has_effect && !t->is_internal &&
+                   gateway_of(t)->store != NULL) {
             send_after_commit(t);
         } else {
             send_now(t);

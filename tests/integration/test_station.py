@@ -4,14 +4,14 @@ that listens, replays and forges."""
 import base64
 import json
 import os
-import re
 import shutil
+import sqlite3
 import time
 import unittest
 
 from canbus import ANSWER, REQUEST, Bus, der_of, segments, unpack
 from charging import SPKI_P256, Record, Simulator, openssl_verify
-from depot import LIMIT_S, Depot, wait_for
+from depot import SOURCE, Depot, wait_for
 
 BASE = """\
 gateway:
@@ -548,6 +548,84 @@ class Updates(Station):
             ["FirmwareUpdateRequested", "FirmwareDownloaded",
              "FirmwareInstallFailed", "FirmwareUpdateRequested",
              "FirmwareDownloaded", "FirmwareInstalled"])
+
+
+class Overload(Station):
+    """In virtual time: exact, and minutes in a moment."""
+    config = BASE.replace("current: 10 A", "current: 40.2 A").replace(
+        "connector: 1,", "connector: 1, current_limit: 32 A,").replace(
+            "current: 6 A", "current: 39.6 A").replace(
+                "connector: 2}", "connector: 2, current_limit: 32 A}")
+
+    def test_it_trips_below_ten_seconds_and_latches(self):
+        config = self.write_config(self.text(SIMULATED).replace(
+            "mqtt:\n  host: 127.0.0.1\n  port: {port}\n  tls: false\n", ""))
+        done = self.run_cli("run", "--simulate", "--speed", "max", "--for",
+                            "5m", config)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        store = sqlite3.connect(os.path.join(
+            self.directory, "state/simulated/metergate.db"))
+        rows = store.execute("SELECT topic, CAST(payload AS TEXT) FROM outbox "
+                             "ORDER BY id").fetchall()
+        store.close()
+        readings = [r for topic, text in rows if topic == "m/right/readings"
+                    for r in json.loads(text)]
+        closed = []  # seconds that it stayed as it was
+        for r in readings:
+            if not closed or closed[-1][0] != r["relay_closed"]:
+                closed.append((r["relay_closed"], r["ts_ms"]))
+        states = [state for state, _ in closed]
+        self.assertEqual(states, [True, False] * 4)
+        lasted = [(b[1] - a[1]) / 1000 for a, b in zip(closed, closed[1:])]
+        self.assertLess(max(lasted[0::2]), 10)  # closed, in overload
+        self.assertGreaterEqual(min(lasted[1::2]), 3)  # open
+        faults = [json.loads(text) for topic, text in rows
+                  if topic == "m/right/event" and '"fault"' in text]
+        latched = [f for f in faults if f["fault"].endswith("ac-over-current")]
+        self.assertEqual([f["active"] for f in latched], [True])
+        # Just below 1.25 times the limit: never.
+        left = [json.loads(text) for topic, text in rows
+                if topic == "m/left/event"]
+        self.assertEqual([e for e in left if e["event"] == "fault"], [])
+
+
+class ForeignDatabase(Station):
+    """Another DBC: other names, identifiers, byte order, node distance."""
+
+    def test_readings_and_sessions(self):
+        with open(os.path.join(SOURCE, "plugins/cpkm3000/cpkm3000.dbc"),
+                  encoding="utf-8") as f:
+            text = f.read()
+        text = text.replace("BO_ 288 MeterVoltages", "BO_ 2566844416 Mains")
+        text = text.replace("BO_ 288 200", "BO_ 2566844416 200")
+        text = text.replace("SG_ VoltageL1 : 0|16@1+ (0.01,0)",
+                            "SG_ U1 : 7|16@0+ (0.1,0)")
+        text = text.replace("MeterAnswer", "Said")
+        text = text.replace('BA_ "NodeStep" 1;', 'BA_ "NodeStep" 2;')
+        path = os.path.join(self.directory, "other.dbc")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        names = ("signals: [voltage_l1_v=Mains.U1, voltage_v=Mains.U1, "
+                 "voltage_l2_v=Mains.VoltageL2, voltage_l3_v=Mains.VoltageL3, "
+                 "frequency_hz=Mains.Frequency, answer=Said, boots=none]")
+        self.config = BASE.replace(
+            "    unit: 1\n", f"    unit: 1\n    dbc: {path}\n    {names}\n")
+        self.config = self.config.replace(
+            "    unit: 2\n", f"    unit: 2\n    dbc: {path}\n    {names}\n")
+        self.start_meters()
+        bus = self.open_bus()
+        self.start_gateway()
+        reading = self.listener.wait("m/right/state",
+                                     lambda p: p["quality"] == "good")
+        self.assertAlmostEqual(reading["voltage_l1_v"], 230, delta=0.5)
+        self.assertAlmostEqual(reading["voltage_l2_v"], 230, delta=0.5)
+        self.assertNotIn("boots", reading)
+        self.assertEqual(bus.seen(288 + 1), [])
+        data = bus.newest((2566844416 & 0x1FFFFFFF) + 2)
+        self.assertAlmostEqual(int.from_bytes(data[0:2], "big") / 10, 230,
+                               delta=0.5)
+        self.begin_soon()
+        self.assertTrue(self.end()["billable"])
 
 
 if __name__ == "__main__":
