@@ -11,6 +11,7 @@ static void up(void *ctx)
     line->is_up = true;
     line->reason[0] = '\0';
     mg_line_answered(line);
+    mg_duties_line(line);
 }
 
 static void down(void *ctx, const struct mg_err *err)
