@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORDS_MAX    12
+#define WORDS_MAX    (MG_SOCKETCAND_MAX / 2)
 #define STANDARD_LEN 3 /* digits of an identifier of 11 bits */
 #define EXTENDED_LEN 8
 
@@ -37,7 +37,7 @@ int mg_socketcand_cut(const char *data, size_t len, const char **ret_element,
     return MG_OK;
 }
 
-/* @return words between the brackets; 0: none, or too many */
+/* @return words between the brackets; each takes two bytes at least */
 static size_t split(const char *element, size_t len,
                     struct word words[WORDS_MAX])
 {
@@ -47,9 +47,6 @@ static size_t split(const char *element, size_t len,
         if (element[i] == ' ') {
             i++;
             continue;
-        }
-        if (n == WORDS_MAX) {
-            return 0;
         }
         words[n].at = element + i;
         while (i < len - 1 && element[i] != ' ') {
@@ -94,6 +91,8 @@ static bool hex(const struct word *w, size_t max_len, uint32_t *ret)
     return true;
 }
 
+/* socketcand itself writes eight digits for an extended one, and takes only
+ * eight as such; python-can writes as few as there are. */
 static bool take_id(const struct word *w, struct mg_can_frame *frame)
 {
     if (!hex(w, EXTENDED_LEN, &frame->id) || frame->id > MG_CAN_EXTENDED_MAX) {
@@ -104,41 +103,62 @@ static bool take_id(const struct word *w, struct mg_can_frame *frame)
     return true;
 }
 
-/* One run of digits, two for each byte; "" of a frame without data. */
+/* Seconds with a fraction: 1700000000.123456 */
+static bool is_time(const struct word *w)
+{
+    size_t n_points = 0;
+    for (size_t i = 0; i < w->len; i++) {
+        bool is_point = w->at[i] == '.';
+        n_points += is_point ? 1 : 0;
+        if (!is_point && (w->at[i] < '0' || w->at[i] > '9')) {
+            return false;
+        }
+    }
+    return n_points <= 1 && w->len > n_points;
+}
+
+/* Two digits for each byte, adding to what there is. */
 static bool take_data(const struct word *w, struct mg_can_frame *frame)
 {
-    if (w->len % 2 != 0 || w->len > (size_t)2 * MG_CAN_CLASSIC_MAX) {
+    size_t n = w->len / 2;
+    if (w->len % 2 != 0 || n > (size_t)MG_CAN_CLASSIC_MAX - frame->len) {
         return false;
     }
-    for (size_t i = 0; i < w->len / 2; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct word byte = {w->at + 2 * i, 2};
         uint32_t value;
         if (!hex(&byte, 2, &value)) {
             return false;
         }
-        frame->data[i] = (uint8_t)value;
+        frame->data[frame->len++] = (uint8_t)value;
     }
-    frame->len = (uint8_t)(w->len / 2);
     return true;
 }
 
+/* frame ID TIME DATA. The data are one run of digits, as socketcand writes
+ * them, or one word for each byte, as its documentation has it. */
 static int parse_frame(const struct word *words, size_t n,
-                       struct mg_can_frame *frame)
+                       struct mg_socketcand_element *e)
 {
-    /* frame ID TIME DATA */
-    if ((n != 3 && n != 4) || !take_id(&words[1], frame) ||
-        (n == 4 && !take_data(&words[3], frame))) {
+    e->kind = MG_SOCKETCAND_FRAME;
+    if (n < 3 || !take_id(&words[1], &e->frame) || !is_time(&words[2])) {
         return MG_E_PROTO;
+    }
+    for (size_t i = 3; i < n; i++) {
+        if (!take_data(&words[i], &e->frame)) {
+            return MG_E_PROTO;
+        }
     }
     return MG_OK;
 }
 
+/* send ID LENGTH BYTE BYTE ... */
 static int parse_send(const struct word *words, size_t n,
-                      struct mg_can_frame *frame)
+                      struct mg_socketcand_element *e)
 {
-    /* send ID LENGTH BYTE BYTE ... */
     uint32_t len;
-    if (n < 3 || !take_id(&words[1], frame) || !hex(&words[2], 1, &len) ||
+    e->kind = MG_SOCKETCAND_SEND;
+    if (n < 3 || !take_id(&words[1], &e->frame) || !hex(&words[2], 1, &len) ||
         len > MG_CAN_CLASSIC_MAX || n != 3 + len) {
         return MG_E_PROTO;
     }
@@ -147,22 +167,51 @@ static int parse_send(const struct word *words, size_t n,
         if (!hex(&words[3 + i], 2, &value)) {
             return MG_E_PROTO;
         }
-        frame->data[i] = (uint8_t)value;
+        e->frame.data[i] = (uint8_t)value;
     }
-    frame->len = (uint8_t)len;
+    e->frame.len = (uint8_t)len;
     return MG_OK;
 }
 
-static void take_text(const char *element, size_t len, char *ret)
+static void take_text(const char *text, size_t len, char *ret)
 {
     for (size_t i = 0; i < len; i++) {
-        ret[i] = element[i] < ' ' || element[i] > '~' ? '?' : element[i];
+        ret[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
     }
     ret[len] = '\0';
 }
 
-int mg_socketcand_parse(const char *element, size_t len,
-                        struct mg_socketcand_element *ret)
+/* error CLASS TIME is an error frame of the bus; the rest is for people. */
+static int parse_error(const struct word *words, size_t n,
+                       struct mg_socketcand_element *e)
+{
+    const struct word *last = &words[n - 1];
+    if (n == 3 && is_time(&words[2]) &&
+        hex(&words[1], EXTENDED_LEN, &e->error_class)) {
+        e->kind = MG_SOCKETCAND_ERROR_FRAME;
+        return MG_OK;
+    }
+    e->kind = MG_SOCKETCAND_ERROR;
+    if (n > 1) {
+        take_text(words[1].at, (size_t)(last->at + last->len - words[1].at),
+                  e->text);
+    }
+    return MG_OK;
+}
+
+static int parse_open(const struct word *words, size_t n,
+                      struct mg_socketcand_element *e)
+{
+    e->kind = MG_SOCKETCAND_OPEN;
+    if (n != 2 || words[1].len >= sizeof e->bus) {
+        return MG_E_PROTO;
+    }
+    take_text(words[1].at, words[1].len, e->bus);
+    return MG_OK;
+}
+
+static int parse_plain(const struct word *words, size_t n,
+                       struct mg_socketcand_element *e)
 {
     static const struct {
         const char *word;
@@ -171,6 +220,26 @@ int mg_socketcand_parse(const char *element, size_t len,
                  {"ok", MG_SOCKETCAND_OK},
                  {"rawmode", MG_SOCKETCAND_RAWMODE},
                  {"echo", MG_SOCKETCAND_ECHO}};
+    e->kind = MG_SOCKETCAND_OTHER;
+    for (size_t i = 0; n == 1 && i < sizeof plain / sizeof *plain; i++) {
+        if (is_word(&words[0], plain[i].word)) {
+            e->kind = plain[i].kind;
+        }
+    }
+    return MG_OK;
+}
+
+int mg_socketcand_parse(const char *element, size_t len,
+                        struct mg_socketcand_element *ret)
+{
+    static const struct {
+        const char *word;
+        int (*parse)(const struct word *words, size_t n,
+                     struct mg_socketcand_element *e);
+    } with_arguments[] = {{"frame", parse_frame},
+                          {"send", parse_send},
+                          {"error", parse_error},
+                          {"open", parse_open}};
     struct word words[WORDS_MAX];
     memset(ret, 0, sizeof *ret);
     if (len < 2 || len > MG_SOCKETCAND_MAX || element[0] != '<' ||
@@ -178,40 +247,24 @@ int mg_socketcand_parse(const char *element, size_t len,
         return MG_E_PROTO;
     }
     size_t n = split(element, len, words);
-    ret->kind = MG_SOCKETCAND_OTHER;
     if (n == 0) {
-        return MG_OK;
+        return MG_E_PROTO;
     }
-    for (size_t i = 0; n == 1 && i < sizeof plain / sizeof *plain; i++) {
-        if (is_word(&words[0], plain[i].word)) {
-            ret->kind = plain[i].kind;
+    for (size_t i = 0; i < sizeof with_arguments / sizeof *with_arguments;
+         i++) {
+        if (is_word(&words[0], with_arguments[i].word)) {
+            return with_arguments[i].parse(words, n, ret);
         }
     }
-    if (is_word(&words[0], "frame")) {
-        ret->kind = MG_SOCKETCAND_FRAME;
-        return parse_frame(words, n, &ret->frame);
-    }
-    if (is_word(&words[0], "send")) {
-        ret->kind = MG_SOCKETCAND_SEND;
-        return parse_send(words, n, &ret->frame);
-    }
-    if (is_word(&words[0], "error")) {
-        ret->kind = MG_SOCKETCAND_ERROR;
-        take_text(element + 1, len - 2, ret->text);
-    } else if (is_word(&words[0], "open")) {
-        if (n != 2 || words[1].len >= sizeof ret->bus) {
-            return MG_E_PROTO;
-        }
-        ret->kind = MG_SOCKETCAND_OPEN;
-        take_text(words[1].at, words[1].len, ret->bus);
-    }
-    return MG_OK;
+    return parse_plain(words, n, ret);
 }
 
 static bool is_classic(const struct mg_can_frame *frame)
 {
     return !frame->is_fd && !frame->is_remote &&
-           frame->len <= MG_CAN_CLASSIC_MAX;
+           frame->len <= MG_CAN_CLASSIC_MAX &&
+           frame->id <=
+               (frame->is_extended ? MG_CAN_EXTENDED_MAX : MG_CAN_STANDARD_MAX);
 }
 
 size_t mg_socketcand_put_frame(const struct mg_can_frame *frame, int64_t utc_us,

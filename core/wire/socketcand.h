@@ -7,8 +7,10 @@
  *   server: < frame 123 1700000000.123456 1122334455667788 >
  *   client: < send 123 8 11 22 33 44 55 66 77 88 >
  *
- * An identifier of more than three digits, or beyond 7ff, is an extended one,
- * as socketcand itself takes it. Pure. */
+ * An identifier is written with three digits, an extended one with eight, as
+ * socketcand does. Read, one of more than three digits or beyond 7ff is an
+ * extended one: socketcand itself insists on eight, python-can writes fewer.
+ * Pure. */
 #ifndef MG_WIRE_SOCKETCAND_H
 #define MG_WIRE_SOCKETCAND_H
 
@@ -24,17 +26,19 @@ enum mg_socketcand_kind {
     MG_SOCKETCAND_OPEN, /* bus */
     MG_SOCKETCAND_RAWMODE,
     MG_SOCKETCAND_ECHO,
-    MG_SOCKETCAND_FRAME, /* frame: received on the bus */
-    MG_SOCKETCAND_SEND,  /* frame: to be sent */
-    MG_SOCKETCAND_ERROR, /* text: refused, or an error frame */
-    MG_SOCKETCAND_OTHER  /* an element of another mode */
+    MG_SOCKETCAND_FRAME,       /* frame: received on the bus */
+    MG_SOCKETCAND_SEND,        /* frame: to be sent */
+    MG_SOCKETCAND_ERROR,       /* text: what was refused */
+    MG_SOCKETCAND_ERROR_FRAME, /* error_class: trouble on the bus */
+    MG_SOCKETCAND_OTHER        /* an element of another mode */
 };
 
 struct mg_socketcand_element {
     enum mg_socketcand_kind kind;
     char bus[MG_SOCKETCAND_NAME_MAX];
     struct mg_can_frame frame;
-    char text[MG_SOCKETCAND_MAX]; /* ERROR */
+    char text[MG_SOCKETCAND_MAX]; /* printable */
+    uint32_t error_class; /* as in linux/can/error.h; without its data */
 };
 
 /** Cut the next element off a stream.
@@ -45,8 +49,8 @@ struct mg_socketcand_element {
 int mg_socketcand_cut(const char *data, size_t len, const char **ret_element,
                       size_t *ret_len, size_t *ret_used);
 
-/** @return MG_OK; MG_E_PROTO: not an element, or one of these with wrong
- *          numbers */
+/** @return MG_OK; MG_E_PROTO: not an element, an empty one, or one of these
+ *          with wrong arguments */
 int mg_socketcand_parse(const char *element, size_t len,
                         struct mg_socketcand_element *ret);
 
