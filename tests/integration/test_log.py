@@ -68,7 +68,9 @@ class Log(Depot):
 
     def run_depot(self, until="gateway depot-1: 1 meters", depot=None,
                   sig=signal.SIGTERM):
-        program = self.start("run", "--simulate", depot or self.depot)
+        # In virtual time no event of the machine's clock comes between.
+        program = self.start("run", "--simulate", "--speed", "1",
+                             depot or self.depot)
         program.wait_output(until)
         code, _ = program.stop(sig)
         if sig == signal.SIGTERM:
@@ -120,17 +122,18 @@ class Log(Depot):
             self.run_depot()
         found = self.verify("--key", self.public)
         self.assertTrue(found["intact"], found)
-        self.assertEqual(found["entries"], 6)
+        self.assertEqual(found["entries"], 7)
         return found
 
     # ---- Tests ----
 
     def test_runs_are_logged_signed_and_exported(self):
         found = self.three_runs()
-        self.assertEqual(found["signed"], 6)
+        self.assertEqual(found["signed"], 7)
         self.assertEqual(found["fingerprints"], [self.fingerprint])
-        self.assertEqual(self.events(), ["EichrechtServiceStarted",
-                                         "EichrechtServiceStopped"] * 3)
+        both = ["EichrechtServiceStarted", "EichrechtServiceStopped"]
+        self.assertEqual(self.events(), [both[0], "StationActivated", both[1],
+                                         *both, *both])
         path, lines = self.export()
         chain(lines)
         self.assertEqual(lines[-1]["hash"], found["last_hash"])
@@ -153,27 +156,32 @@ class Log(Depot):
 
     def test_show_takes_what_is_asked_for(self):
         self.three_runs()
-        self.assertEqual([e["n"] for e in self.shown("--last", "2")], [5, 6])
+        self.assertEqual([e["n"] for e in self.shown("--last", "2")], [6, 7])
         started = self.shown("--event", "EichrechtServiceStarted")
-        self.assertEqual([e["n"] for e in started], [1, 3, 5])
+        self.assertEqual([e["n"] for e in started], [1, 4, 6])
         self.assertEqual(
             [e["n"] for e in self.shown("--last", "1", "--event",
-                                        "EichrechtServiceStarted")], [5])
-        self.assertEqual(
-            [e["n"] for e in self.shown("--from", started[1]["ts"])],
-            [3, 4, 5, 6])
-        self.assertEqual(
-            [e["n"] for e in self.shown("--to", started[1]["ts"])], [1, 2, 3])
+                                        "EichrechtServiceStarted")], [6])
+        # Entries of one millisecond share their time, and both ends count.
+        second = started[1]["ts"]
+        entries = self.shown()
+        for option, taken in (("--from", [e for e in entries
+                                          if e["ts"] >= second]),
+                              ("--to", [e for e in entries
+                                        if e["ts"] <= second])):
+            self.assertIn(started[1], taken)
+            self.assertLess(len(taken), len(entries))
+            self.assertEqual(self.shown(option, second), taken)
         self.assertEqual(self.shown("--meter", "cp2"), [])
         text = self.log("show").stdout
-        self.assertEqual(len(text.splitlines()), 7)
+        self.assertEqual(len(text.splitlines()), 8)
         self.assertIn("EichrechtServiceStopped", text)
         for wrong in (("show", "--event", "Cats"), ("show", "--last", "0"),
                       ("show", "--key", "a"), ("verify", "--expect", "12"),
                       ("cats",), ("show", "--from", "yesterday")):
             self.assertEqual(self.log(*wrong).returncode, 2, wrong)
         capacity = json.loads(self.log("capacity", "--json").stdout)
-        self.assertEqual(capacity["entries"], 6)
+        self.assertEqual(capacity["entries"], 7)
         self.assertTrue(capacity["sufficient"])
         self.assertEqual(capacity["capacity_bytes"], 512 << 20)
 
@@ -187,9 +195,9 @@ class Log(Depot):
             def lines():
                 with open(out, encoding="utf-8") as f:
                     return f.read().splitlines()
-            wait_for("what is there", lambda: len(lines()) == 3)
+            wait_for("what is there", lambda: len(lines()) == 4)
             self.run_depot()
-            wait_for("what came", lambda: len(lines()) == 5)
+            wait_for("what came", lambda: len(lines()) == 6)
             self.assertIn("EichrechtServiceStopped", lines()[-1])
         finally:
             follow.kill()
@@ -198,22 +206,22 @@ class Log(Depot):
     def test_changed_text_is_named(self):
         self.three_runs()
         self.tamper("UPDATE logbook SET entry=CAST(replace(CAST(entry AS TEXT),"
-                    " 'Stopped', 'Started') AS BLOB) WHERE number=4")
+                    " 'Stopped', 'Started') AS BLOB) WHERE number=5")
         found = self.verify()
-        self.assertEqual(found["broken"], 4)
+        self.assertEqual(found["broken"], 5)
         self.assertIn("text was changed", found["why"])
         text = self.log("verify")
         self.assertEqual(text.returncode, 1)
-        self.assertIn("BROKEN       entry 4: ", text.stdout)
+        self.assertIn("BROKEN       entry 5: ", text.stdout)
 
     def test_changed_text_with_its_hash_is_named(self):
         self.three_runs()
         _, lines = self.export()
-        forged = lines[3]["entry"].replace("Stopped", "Started").encode()
-        self.tamper(("UPDATE logbook SET entry=?, hash=? WHERE number=4",
+        forged = lines[4]["entry"].replace("Stopped", "Started").encode()
+        self.tamper(("UPDATE logbook SET entry=?, hash=? WHERE number=5",
                      (forged, hashlib.sha256(forged).digest())))
         found = self.verify()
-        self.assertEqual(found["broken"], 4)
+        self.assertEqual(found["broken"], 5)
         self.assertIn("signature is wrong", found["why"])
 
     def test_deleted_and_swapped_entries_are_named(self):
@@ -224,7 +232,7 @@ class Log(Depot):
         self.assertIn("1 is missing before it", found["why"])
         out, lines = self.export()
         self.assertEqual(self.verify_file(out)["broken"], 4)
-        self.assertEqual(len(lines), 5)
+        self.assertEqual(len(lines), 6)
 
     def test_swapped_entries_are_named(self):
         self.three_runs()
@@ -243,26 +251,26 @@ class Log(Depot):
                 f.write(json.dumps(line) + "\n")
         self.assertTrue(self.verify_file(path)["intact"])
         found = self.verify_file(path, "--expect", whole["last_hash"])
-        self.assertEqual(found["broken"], 5)
+        self.assertEqual(found["broken"], 6)
         self.assertIn("the end was cut off", found["why"])
-        self.tamper("DELETE FROM logbook WHERE number>4")
+        self.tamper("DELETE FROM logbook WHERE number>5")
         found = self.verify() # the database counted them
-        self.assertEqual(found["broken"], 5)
-        self.tamper(("UPDATE logbook_books SET n_entries=4, last_number=4,"
-                     " last_hash=?", (bytes.fromhex(lines[3]["hash"]),)))
+        self.assertEqual(found["broken"], 6)
+        self.tamper(("UPDATE logbook_books SET n_entries=5, last_number=5,"
+                     " last_hash=?", (bytes.fromhex(lines[4]["hash"]),)))
         self.assertTrue(self.verify()["intact"])
         found = self.verify("--expect", whole["last_hash"])
-        self.assertEqual(found["broken"], 5)
+        self.assertEqual(found["broken"], 6)
         self.assertTrue(self.verify("--expect", lines[2]["hash"])["intact"])
 
     def test_the_gateway_sees_a_cut_end_and_leaves_a_gap(self):
         self.three_runs()
-        self.tamper("DELETE FROM logbook WHERE number=6")
+        self.tamper("DELETE FROM logbook WHERE number=7")
         program = self.run_depot()
-        self.assertIn("log book was changed by somebody else: entry 6",
+        self.assertIn("log book was changed by somebody else: entry 7",
                       program.output())
         found = self.verify()
-        self.assertEqual(found["broken"], 7)
+        self.assertEqual(found["broken"], 8)
         self.assertIn("1 is missing before it", found["why"])
 
     def test_a_rewritten_book_needs_the_key(self):
@@ -293,7 +301,7 @@ class Log(Depot):
         self.make_key()
         self.run_depot()
         found = self.verify()
-        self.assertEqual(found["broken"], 3)
+        self.assertEqual(found["broken"], 4)
         self.assertIn("another key", found["why"])
         self.assertEqual(self.verify("--key", self.public)["broken"], 1)
         both = self.verify("--key", self.public, "--key", self.public + ".old")
@@ -303,13 +311,15 @@ class Log(Depot):
     def test_published_entries_are_signed(self):
         self.broker.start()
         listener = self.listen()
-        program = self.start("run", "--simulate", self.depot)
+        program = self.start("run", "--simulate", "--speed", "1",
+                             self.depot)
         first = listener.wait("log")
         self.assertEqual(list(first), ["n", "entry", "hash", "signature",
                                        "algorithm", "fingerprint"])
         self.assertEqual(program.stop()[0], 0)
         # What was logged while stopping may come with the next run.
-        program = self.start("run", "--simulate", self.depot)
+        program = self.start("run", "--simulate", "--speed", "1",
+                             self.depot)
         wait_for("all of them",
                  lambda: len({e["n"] for e in listener.payloads("log")}) >= 3)
         self.assertEqual(program.stop()[0], 0)
@@ -334,26 +344,27 @@ class Log(Depot):
             f.write("no key\n")
         self.broker.start()
         listener = self.listen()
-        for run in (1, 2):
+        for n in (4, 7):
             self.run_depot()
             found = self.verify()
-            self.assertEqual((found["entries"], found["unsigned"]),
-                             (3 * run, 3 * run))
-        self.assertEqual(self.events(), ["EichrechtServiceStarted",
-                                         "SigningKeyInvalid",
-                                         "EichrechtServiceStopped"] * 2)
+            self.assertEqual((found["entries"], found["unsigned"]), (n, n))
+        begin = ["EichrechtServiceStarted", "SigningKeyInvalid"]
+        self.assertEqual(self.events(), [
+            *begin, "StationActivated", "EichrechtServiceStopped",
+            *begin, "EichrechtServiceStopped"])
         self.assertEqual(listener.payloads("log"), [])
         os.replace(away, self.key)
-        program = self.start("run", "--simulate", self.depot)
+        program = self.start("run", "--simulate", "--speed", "1",
+                             self.depot)
         wait_for("all to be signed and published",
-                 lambda: len(listener.payloads("log")) == 7)
+                 lambda: len(listener.payloads("log")) == 8)
         self.assertEqual(program.stop()[0], 0)
-        lines = listener.payloads("log")[:7]
-        self.assertEqual([line["n"] for line in lines], list(range(1, 8)))
+        lines = listener.payloads("log")[:8]
+        self.assertEqual([line["n"] for line in lines], list(range(1, 9)))
         chain(lines)
         found = self.verify("--key", self.public)
         self.assertTrue(found["intact"], found)
-        self.assertEqual((found["signed"], found["unsigned"]), (8, 0))
+        self.assertEqual((found["signed"], found["unsigned"]), (9, 0))
 
     def test_killed_gateway_goes_on(self):
         for _ in range(3):
@@ -368,7 +379,7 @@ class Log(Depot):
         depot = self.write_config(NO_STATION, "no-station.yaml")
         self.broker.start()
         listener = self.listen()
-        program = self.start("run", "--simulate", depot)
+        program = self.start("run", "--simulate", "--speed", "1", depot)
         line = listener.wait("log")
         self.assertEqual((line["signature"], line["fingerprint"],
                           line["algorithm"]), ("", "", ""))
@@ -380,7 +391,7 @@ class Log(Depot):
         self.run_depot() # with a station: those of before are signed, too
         found = self.verify("--key", self.public)
         self.assertTrue(found["intact"], found)
-        self.assertEqual((found["signed"], found["unsigned"]), (4, 0))
+        self.assertEqual((found["signed"], found["unsigned"]), (5, 0))
 
     def test_older_or_no_databases_are_said(self):
         result = self.log("show")
