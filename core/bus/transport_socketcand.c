@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/can/error.h>
+
 #include "bus/can.h"
 #include "bus/transport.h"
 #include "wire/socketcand.h"
@@ -19,6 +21,7 @@ struct socketcand {
     char host[256], bus[MG_SOCKETCAND_NAME_MAX];
     uint16_t port;
     enum phase phase;
+    unsigned n_closings;        /* what was being read then is of the past */
     struct mg_timer timer;      /* the hand-shake takes too long; or broken */
     struct mg_timer sent_timer; /* tells of what was sent */
     unsigned n_sent;
@@ -29,6 +32,7 @@ struct socketcand {
 static void close_all(struct socketcand *s)
 {
     s->phase = CLOSED;
+    s->n_closings++;
     s->len = 0;
     s->n_sent = 0;
     mg_timer_stop(&s->timer);
@@ -45,15 +49,23 @@ static void give_up(struct socketcand *s, int code, const char *what)
     s->base.events->lost(s->base.ctx, &err);
 }
 
+/* What the server is to say next. */
+static const char *wanted(const struct socketcand *s)
+{
+    return s->phase == WANTS_HI        ? "\"< hi >\" of a socketcand server"
+           : s->phase == WANTS_OPEN_OK ? "\"< ok >\" to the name of the bus"
+                                       : "\"< ok >\" to raw mode";
+}
+
 static void too_late(struct mg_timer *timer)
 {
     struct socketcand *s =
         (struct socketcand *)((char *)timer -
                               offsetof(struct socketcand, timer));
-    give_up(s, MG_E_TIMEOUT,
-            s->phase == WANTS_HI
-                ? "it does not greet; expected a socketcand server"
-                : "no answer to the hand-shake in time");
+    char what[96];
+    (void)snprintf(what, sizeof what, "expected %s, none within %llu ms",
+                   wanted(s), HAND_SHAKE_NS / 1000000);
+    give_up(s, MG_E_TIMEOUT, what);
 }
 
 static void broken(struct mg_timer *timer)
@@ -82,20 +94,43 @@ static void connected(void *ctx)
                    mg_clock_now_ns(s->clock) + HAND_SHAKE_NS, too_late);
 }
 
-static void shake_hands(struct socketcand *s,
+static void say_open(struct socketcand *s)
+{
+    char text[16 + MG_SOCKETCAND_NAME_MAX];
+    int n = snprintf(text, sizeof text, "< open %s >", s->bus);
+    s->phase = WANTS_OPEN_OK;
+    (void)say(s, text, (size_t)n);
+}
+
+static void refused(struct socketcand *s, const char *text)
+{
+    char what[64 + MG_SOCKETCAND_MAX];
+    (void)snprintf(what, sizeof what, "bus %s is refused: %s", s->bus, text);
+    give_up(s, MG_E_DENIED, what);
+}
+
+/* Says what came, printable. */
+static void give_up_element(struct socketcand *s, const char *expected,
+                            const char *element, size_t len)
+{
+    char what[96 + MG_SOCKETCAND_MAX];
+    int n = snprintf(what, sizeof what, "expected %s, got \"%.*s\"", expected,
+                     (int)len, element);
+    for (int i = 0; i < n && i < (int)sizeof what - 1; i++) {
+        what[i] = what[i] < ' ' || what[i] > '~' ? '?' : what[i];
+    }
+    give_up(s, MG_E_PROTO, what);
+}
+
+/* @return the element is what was to come */
+static bool shake_hands(struct socketcand *s,
                         const struct mg_socketcand_element *e)
 {
     static const char raw[] = "< rawmode >";
-    char text[64];
     if (e->kind == MG_SOCKETCAND_ERROR) {
-        char what[96 + MG_SOCKETCAND_MAX];
-        (void)snprintf(what, sizeof what, "bus %s is refused:%s", s->bus,
-                       e->text);
-        give_up(s, MG_E_DENIED, what);
+        refused(s, e->text);
     } else if (s->phase == WANTS_HI && e->kind == MG_SOCKETCAND_HI) {
-        s->phase = WANTS_OPEN_OK;
-        int n = snprintf(text, sizeof text, "< open %s >", s->bus);
-        (void)say(s, text, (size_t)n);
+        say_open(s);
     } else if (s->phase == WANTS_OPEN_OK && e->kind == MG_SOCKETCAND_OK) {
         s->phase = WANTS_RAW_OK;
         (void)say(s, raw, sizeof raw - 1);
@@ -104,7 +139,32 @@ static void shake_hands(struct socketcand *s,
         mg_timer_stop(&s->timer);
         s->base.events->opened(s->base.ctx);
     } else {
-        give_up(s, MG_E_PROTO, "not the hand-shake of socketcand");
+        return false;
+    }
+    return true;
+}
+
+/* Without its data an error frame tells of these two only. */
+static void error_frame(struct socketcand *s, uint32_t class)
+{
+    struct mg_can_status status = {.state = MG_CAN_ACTIVE};
+    if ((class & CAN_ERR_BUSOFF) != 0) {
+        status.state = MG_CAN_BUS_OFF;
+    } else if ((class & CAN_ERR_RESTARTED) == 0) {
+        return;
+    }
+    s->base.events->state(s->base.ctx, &status);
+}
+
+static void take_open(struct socketcand *s,
+                      const struct mg_socketcand_element *e, uint64_t now_ns)
+{
+    if (e->kind == MG_SOCKETCAND_FRAME) {
+        s->base.events->received(s->base.ctx, &e->frame, now_ns);
+    } else if (e->kind == MG_SOCKETCAND_ERROR_FRAME) {
+        error_frame(s, e->error_class);
+    } else if (e->kind == MG_SOCKETCAND_ERROR) {
+        refused(s, e->text); /* what we said last does not work there */
     }
 }
 
@@ -113,21 +173,23 @@ static void take(struct socketcand *s, const char *element, size_t len,
 {
     struct mg_socketcand_element e;
     if (mg_socketcand_parse(element, len, &e) != MG_OK) {
-        give_up(s, MG_E_PROTO, "a malformed element");
-    } else if (s->phase != OPEN) {
-        shake_hands(s, &e);
-    } else if (e.kind == MG_SOCKETCAND_FRAME) {
-        s->base.events->received(s->base.ctx, &e.frame, now_ns);
+        give_up_element(s, "an element of socketcand", element, len);
+    } else if (s->phase == OPEN) {
+        take_open(s, &e, now_ns);
+    } else if (!shake_hands(s, &e)) {
+        give_up_element(s, wanted(s), element, len);
     }
 }
 
-/* All whole elements of the buffer. The engine may close us within. */
+/* All whole elements of the buffer. The engine may close us within, and open
+ * again. */
 static void work_off(struct socketcand *s)
 {
     uint64_t now_ns = mg_clock_now_ns(s->clock);
     size_t at = 0;
     int rc = MG_OK;
-    while (rc == MG_OK && s->phase != CLOSED) {
+    unsigned n_closings = s->n_closings;
+    while (rc == MG_OK && s->n_closings == n_closings) {
         const char *element;
         size_t len;
         size_t used = 0;
@@ -138,11 +200,14 @@ static void work_off(struct socketcand *s)
             take(s, element, len, now_ns);
         }
     }
-    if (s->phase == CLOSED) {
+    if (s->n_closings != n_closings) {
         return;
     }
     if (rc == MG_E_PROTO) {
-        give_up(s, rc, "an element without an end");
+        char what[64];
+        (void)snprintf(what, sizeof what, "an element of more than %u bytes",
+                       (unsigned)MG_SOCKETCAND_MAX);
+        give_up(s, rc, what);
         return;
     }
     s->len -= at;
@@ -152,7 +217,8 @@ static void work_off(struct socketcand *s)
 static void received(void *ctx, const uint8_t *data, size_t len)
 {
     struct socketcand *s = ctx;
-    while (len > 0 && s->phase != CLOSED) {
+    unsigned n_closings = s->n_closings;
+    while (len > 0 && s->n_closings == n_closings) {
         size_t room = sizeof s->buffer - s->len;
         size_t n = len < room ? len : room;
         memcpy(s->buffer + s->len, data, n);
@@ -187,6 +253,7 @@ static int open_bus(struct mg_can_transport *t,
     struct socketcand *s = of(t);
     (void)filters; /* the engine looks at them: the protocol has none */
     (void)n;
+    close_all(s);
     int rc = s->tcp->ops->open(s->tcp, err);
     s->phase = rc == MG_OK ? CONNECTING : CLOSED;
     return rc;

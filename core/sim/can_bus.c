@@ -45,11 +45,15 @@ void mg_sim_can_bus_came(struct mg_sim_can_bus *bus, void *client,
 
 /* ---- Trouble ---- */
 
+/* One after the other takes its share of the chances. */
 static bool befalls(uint32_t *chance, uint32_t n)
 {
-    bool is_it = *chance < n;
-    *chance -= is_it ? 0 : n;
-    return is_it;
+    if (*chance >= n) {
+        *chance -= n;
+        return false;
+    }
+    *chance = CHANCES; /* one is enough */
+    return true;
 }
 
 static void tell_late(struct mg_sim_can_bus *bus)

@@ -11,7 +11,7 @@
 #define BUFFER_MAX  4096
 #define SEND_BUFFER 262144 /* asked of the kernel, per client */
 /* Clients read the last answer of the hand-shake alone: the first frame comes
- * a moment later. */
+ * a moment later, unless the client has said something by then. */
 #define FIRST_FRAME_NS (50 * 1000000ULL)
 
 enum phase { WANTS_OPEN, WANTS_RAWMODE, RAW };
@@ -22,6 +22,7 @@ struct client {
     struct client *next;
     enum phase phase;
     uint64_t raw_ns; /* since when it is in raw mode */
+    bool has_read;   /* the last answer: it has sent since */
     bool is_closing;
     size_t len;
     char buffer[BUFFER_MAX];
@@ -108,6 +109,7 @@ static void take(struct client *c, const struct mg_socketcand_element *e)
         c->raw_ns = mg_clock_now_ns(bus->clock);
         say_text(c, "< ok >");
     } else if (c->phase == RAW && e->kind == MG_SOCKETCAND_SEND) {
+        c->has_read = true;
         mg_sim_can_bus_came(bus, c, &e->frame);
     } else {
         say_text(c, "< error unknown command >");
@@ -203,7 +205,7 @@ void mg_sim_can_server_send(struct mg_sim_can_server *s, const void *but_client,
     text[len++] = '\n'; /* python-can loses a byte between two of them */
     for (struct client *c = s->clients; c != NULL; c = c->next) {
         if (c != but_client && c->phase == RAW &&
-            now_ns - c->raw_ns >= FIRST_FRAME_NS) {
+            (c->has_read || now_ns - c->raw_ns >= FIRST_FRAME_NS)) {
             say(c, text, len);
         }
     }
