@@ -117,7 +117,9 @@ static void give_up_element(struct socketcand *s, const char *expected,
     int n = snprintf(what, sizeof what, "expected %s, got \"%.*s\"", expected,
                      (int)len, element);
     for (int i = 0; i < n && i < (int)sizeof what - 1; i++) {
-        what[i] = what[i] < ' ' || what[i] > '~' ? '?' : what[i];
+        if (what[i] < ' ' || what[i] > '~') {
+            what[i] = '?';
+        }
     }
     give_up(s, MG_E_PROTO, what);
 }

@@ -176,7 +176,10 @@ static int parse_send(const struct word *words, size_t n,
 static void take_text(const char *text, size_t len, char *ret)
 {
     for (size_t i = 0; i < len; i++) {
-        ret[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+        ret[i] = text[i];
+        if (ret[i] < ' ' || ret[i] > '~') {
+            ret[i] = '?';
+        }
     }
     ret[len] = '\0';
 }
