@@ -501,6 +501,8 @@ void mg_gateway_destroy(struct mg_gateway *g)
     if (g == NULL) {
         return;
     }
+    g->is_loaded = false; /* without a clean stop nothing is stored: the store
+                           * may be gone */
     halt(g);
     for (size_t i = 0; g->meters != NULL && i < g->n_meters; i++) {
         mg_session_free(&g->meters[i]);

@@ -143,6 +143,7 @@ struct meter {
     struct duties *duties;  /* owned; NULL: none */
     struct seal_kept *seal; /* owned; NULL: as on the disk */
     bool must_seal;         /* as soon as it can be asked */
+    uint64_t seal_again_ns; /* not before */
     char udid[96];          /* base64 of serial and part number, or "" */
     char part_number[32], lrs_version[16];
     uint8_t lrs_hash[32]; /* of the meter's software */

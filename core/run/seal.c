@@ -9,7 +9,8 @@
 #include "run/duties.h"
 #include "run/session_priv.h"
 
-#define SEAL_VERSION 1
+#define SEAL_VERSION  1
+#define SEAL_AGAIN_NS (60 * 1000000000ULL)
 
 /* On the disk as "seal/<meter>". A meter that cannot be sealed has only the
  * cable in it. */
@@ -28,7 +29,18 @@ static bool can_seal(const struct meter *m)
            m->can != NULL;
 }
 
-static bool load(const struct meter *m, struct seal_kept *ret)
+/* It holds at once, not only when it can be read from the disk. */
+static void hold(struct meter *m, const struct seal_kept *kept)
+{
+    if (m->seal == NULL) {
+        m->seal = malloc(sizeof *m->seal);
+    }
+    if (m->seal != NULL) {
+        *m->seal = *kept;
+    }
+}
+
+static bool load(struct meter *m, struct seal_kept *ret)
 {
     char key[MG_STORE_KEY_MAX];
     struct mg_err err;
@@ -38,11 +50,17 @@ static bool load(const struct meter *m, struct seal_kept *ret)
         return true;
     }
     mg_memory_key(m, "seal", key);
-    return m->gateway->store != NULL &&
-           mg_store_get(m->gateway->store, key, ret, sizeof *ret, &len, &err) ==
-               MG_OK &&
-           len == sizeof *ret && ret->version == SEAL_VERSION &&
-           ret->size == sizeof *ret;
+    if (m->gateway->store == NULL ||
+        mg_store_get(m->gateway->store, key, ret, sizeof *ret, &len, &err) !=
+            MG_OK ||
+        len != sizeof *ret || ret->version != SEAL_VERSION ||
+        ret->size != sizeof *ret) {
+        return false;
+    }
+    ret->serial[sizeof ret->serial - 1] = '\0';
+    ret->part_number[sizeof ret->part_number - 1] = '\0';
+    hold(m, ret); /* looked at again and again */
+    return true;
 }
 
 static void save(struct meter *m, struct seal_kept *kept)
@@ -51,13 +69,7 @@ static void save(struct meter *m, struct seal_kept *kept)
     uint64_t ticket;
     kept->version = SEAL_VERSION;
     kept->size = sizeof *kept;
-    /* It holds at once, not only when it can be read from the disk. */
-    if (m->seal == NULL) {
-        m->seal = malloc(sizeof *m->seal);
-    }
-    if (m->seal != NULL) {
-        *m->seal = *kept;
-    }
+    hold(m, kept);
     mg_memory_key(m, "seal", key);
     if (m->gateway->store == NULL ||
         mg_store_put(m->gateway->store, key, kept, sizeof *kept, &ticket) !=
@@ -148,8 +160,13 @@ static void seal_first(struct meter *m)
 static void seal_meter(struct meter *m)
 {
     uint8_t text[32];
-    m->must_seal = !m->can->identity.is_sealed && mg_seal_text(m, text) &&
-                   mg_procedure_run(m, "seal", NULL, 0) != MG_OK;
+    uint64_t now_ns = mg_clock_now_ns(m->gateway->clock);
+    /* Until it says that it is: the answer may be lost, or no. */
+    m->must_seal = !m->can->identity.is_sealed && mg_seal_text(m, text);
+    if (m->must_seal && now_ns >= m->seal_again_ns &&
+        mg_procedure_run(m, "seal", NULL, 0) == MG_OK) {
+        m->seal_again_ns = now_ns + SEAL_AGAIN_NS;
+    }
 }
 
 void mg_seal_check(struct meter *m)
@@ -158,8 +175,12 @@ void mg_seal_check(struct meter *m)
     char why[160];
     uint8_t station_key[32];
     if (!can_seal(m) || !m->can->has_identity || m->gateway->store == NULL ||
-        !mg_seal_text(m, station_key)) {
-        return; /* without a station key there is nothing to seal to */
+        m->gateway->station == NULL) {
+        return;
+    }
+    if (!mg_seal_text(m, station_key)) {
+        m->must_seal = true; /* there is nothing to seal to yet */
+        return;
     }
     if (!load(m, &k) || !k.is_sealed) {
         seal_first(m);

@@ -358,6 +358,7 @@ void mg_session_meter_lost(struct meter *m)
         return;
     }
     s->must_look = s->is_signing_meter;
+    s->wants_sample = false; /* asked for anew when it is back */
     if (s->has_request && !s->is_answered && !s->has_op) {
         mg_session_answer(s, MG_E_TIMEOUT, "the meter does not answer%s",
                           s->kept.phase == PHASE_ENDING

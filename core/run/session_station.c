@@ -6,6 +6,8 @@
 #include "record/assemble.h"
 #include "record/chargepoint.h"
 #include "run/can_priv.h"
+#include "run/duties.h"
+#include "run/seal.h"
 #include "run/session_priv.h"
 #include "run/site_time.h"
 
@@ -361,6 +363,19 @@ static bool is_ended(const struct session_kept *k)
            k->entries[k->n_entries - 1].tx == k->reason;
 }
 
+/* What was found out since the request came. */
+static bool is_blocked(struct session *s)
+{
+    if (s->meter->must_seal) {
+        mg_seal_check(s->meter);
+    }
+    const char *problem = mg_duties_problem(s->meter);
+    if (problem != NULL) {
+        mg_session_answer(s, MG_E_DENIED, "nothing can be billed: %s", problem);
+    }
+    return problem != NULL;
+}
+
 static void use_reading(struct session *s, const struct mg_sample *sample,
                         const struct mg_value *energy)
 {
@@ -368,6 +383,8 @@ static void use_reading(struct session *s, const struct mg_sample *sample,
         add_entry(s, sample, energy, s->kept.reason);
     } else if (!s->has_request || s->is_answered) {
         return;
+    } else if (s->kept.phase == PHASE_NONE && is_blocked(s)) {
+        return; /* told */
     } else if (s->request.verb == MG_VERB_BEGIN) {
         begun(s, sample, energy);
     } else if (s->request.verb == MG_VERB_FISCAL) {
@@ -431,10 +448,26 @@ static void resume_unread(struct session *s)
     mg_session_answer(s, MG_OK, "%s", "");
 }
 
+/* A telegram names no software and no part number, but a record does: in a
+ * session the meter must have told them once, before it now. */
+static bool is_identified(const struct session *s)
+{
+    const struct meter *m = s->meter;
+    return !has_telegrams(s) || m->has_info ||
+           (s->kept.phase != PHASE_NONE && m->udid[0] != '\0');
+}
+
 void mg_session_station_go_on(struct session *s)
 {
-    if (s->is_signing || s->wants_sample ||
-        mg_clock_now_ns(gateway_of(s)->clock) < s->retry_ns) {
+    if (s->is_signing || mg_clock_now_ns(gateway_of(s)->clock) < s->retry_ns ||
+        (s->kept.phase == PHASE_ENDING && !is_identified(s))) {
+        return;
+    }
+    if (s->wants_sample) {
+        /* The meter was away longer than it was asked. */
+        if (has_telegrams(s) && !s->meter->can->telegram.is_asked) {
+            mg_telegram_ask(s->meter->can);
+        }
         return;
     }
     if (is_ended(&s->kept)) {
@@ -471,7 +504,9 @@ void mg_session_station_go_on(struct session *s)
         want_sample(s);
         break;
     default:
-        want_sample(s);
+        if (is_identified(s)) {
+            want_sample(s);
+        }
         break;
     }
 }

@@ -20,7 +20,7 @@ struct message {
     const struct mg_dbc_message *dbc;
     uint32_t id;
     uint64_t due_ns;
-    uint32_t page; /* next multiplexor value, by its place */
+    uint32_t page; /* next multiplexor value */
     size_t n;
     struct source *sources; /* owned */
 };
@@ -134,16 +134,25 @@ static void came(struct mg_sim_can_node *node, const struct mg_can_frame *frame)
 
 /* ---- Cyclic messages ---- */
 
-static uint32_t n_pages(const struct mg_dbc_message *message)
+/* The first multiplexor value in use from this one on, and round again: the
+ * values of a foreign database may be far apart. */
+static uint32_t page_from(const struct mg_dbc_message *message, uint64_t from)
 {
-    uint32_t n = 0;
+    uint32_t lowest = UINT32_MAX;
+    uint32_t next = UINT32_MAX;
+    bool has_next = false;
     for (size_t i = 0; i < message->n_signals; i++) {
         const struct mg_dbc_signal *s = &message->signals[i];
-        if (s->mux == MG_DBC_MULTIPLEXED && s->mux_value >= n) {
-            n = s->mux_value + 1;
+        if (s->mux != MG_DBC_MULTIPLEXED) {
+            continue;
+        }
+        lowest = s->mux_value < lowest ? s->mux_value : lowest;
+        if (s->mux_value >= from && s->mux_value <= next) {
+            next = s->mux_value;
+            has_next = true;
         }
     }
-    return n;
+    return has_next ? next : lowest;
 }
 
 static void put_page(const struct message *message, struct mg_can_frame *frame)
@@ -161,7 +170,6 @@ static void send_message(struct mg_sim_can_meter *m, struct message *message)
                                  .is_fd =
                                      message->dbc->len > MG_CAN_CLASSIC_MAX,
                                  .len = message->dbc->len};
-    uint32_t pages = n_pages(message->dbc);
     put_page(message, &frame);
     for (size_t i = 0; i < message->n; i++) {
         const struct source *s = &message->sources[i];
@@ -174,7 +182,7 @@ static void send_message(struct mg_sim_can_meter *m, struct message *message)
                                 frame.data, frame.len);
         }
     }
-    message->page = pages == 0 ? 0 : (message->page + 1) % pages;
+    message->page = page_from(message->dbc, message->page + UINT64_C(1));
     mg_sim_can_bus_send(m->set.bus, &m->node, &frame);
 }
 
@@ -248,6 +256,7 @@ static struct message *message_of(struct mg_sim_can_meter *m,
         return NULL;
     }
     message->dbc = dbc;
+    message->page = page_from(dbc, 0);
     message->id = id;
     /* Spread, so that they do not come in one burst. */
     message->due_ns = m->start_ns + m->n_messages * TICK_NS;

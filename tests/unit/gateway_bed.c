@@ -518,6 +518,7 @@ void bed_start(struct gateway_bed *bed)
                                            .setup = &bed->setup,
                                            .store = bed->store,
                                            .line = open_line,
+                                           .can_line = bed->can_line,
                                            .observer = &bed->observer,
                                            .ctx = bed};
     bed->gateway = mg_gateway_create(&settings, &err);

@@ -114,6 +114,8 @@ struct gateway_bed {
     /* Lines other than the fakes'; optional. */
     struct mg_transport *(*line)(void *ctx, size_t bus);
     void *line_ctx;
+    /* Of a CAN bus; ctx is the bed. */
+    struct mg_can_transport *(*can_line)(void *ctx, size_t bus);
 
     /* Called before a meter answers; optional. */
     void (*asked)(struct gateway_bed *bed, size_t meter, const uint8_t *pdu,
