@@ -195,14 +195,16 @@ static void connected(uv_stream_t *stream, int status)
 void mg_sim_can_server_send(struct mg_sim_can_server *s, const void *but_client,
                             const struct mg_can_frame *frame)
 {
-    char text[MG_SOCKETCAND_MAX + 1];
+    /* Before each, for python-can loses a byte between two of them, and
+     * complains of one after the last. */
+    char text[1 + MG_SOCKETCAND_MAX] = "\n";
     uint64_t now_ns = mg_clock_now_ns(s->bus->clock);
     size_t len = mg_socketcand_put_frame(
-        frame, mg_clock_utc_ms(s->bus->clock) * 1000, text);
+        frame, mg_clock_utc_ms(s->bus->clock) * 1000, text + 1);
     if (len == 0) {
         return; /* the protocol carries classic data frames only */
     }
-    text[len++] = '\n'; /* python-can loses a byte between two of them */
+    len++;
     for (struct client *c = s->clients; c != NULL; c = c->next) {
         if (c != but_client && c->phase == RAW &&
             (c->has_read || now_ns - c->raw_ns >= FIRST_FRAME_NS)) {

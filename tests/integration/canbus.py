@@ -9,7 +9,7 @@ import can
 
 from depot import LIMIT_S, wait_for
 
-logging.getLogger("can").setLevel(logging.ERROR)  # it warns of line ends
+logging.getLogger("can").setLevel(logging.ERROR)  # it warns of cut reads
 
 REQUEST, ANSWER = 0x6C0, 0x6E0  # of node 0, plugins/cpkm3000/README.md
 TELEGRAM = struct.Struct(">4sBB16sIQQQQI32s16s64s")

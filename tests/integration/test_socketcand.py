@@ -14,7 +14,7 @@ BUILD = os.environ["MG_BUILD"]
 TOOLS = os.path.join(BUILD, "tests", "tools")
 LIMIT_S = 40
 
-logging.getLogger("can").setLevel(logging.ERROR)  # it warns of line ends
+logging.getLogger("can").setLevel(logging.ERROR)  # it warns of cut reads
 
 
 class Program:

@@ -19,7 +19,7 @@
 #define HEARD_MAX  32768
 #define FRAMES_N   10000U
 #define SLOW_N     100000U
-#define FRAME_LEN  41U /* "< frame 123 1700000000.123000 00000123 >\n" */
+#define FRAME_LEN  41U /* "\n< frame 123 1700000000.123000 00000123 >" */
 #define MS_NS      UINT64_C(1000000)
 
 struct node {
@@ -564,12 +564,12 @@ static void test_text(void **state)
     assert_int_equal(b->a->heard[0].len, 2);
     assert_int_equal(b->a->heard[0].data[1], 0xab);
     mg_sim_can_bus_send(b->bus, &b->a->base, &f);
-    hear(b, fd, "< frame 012 1700000000.123000 AB01 >\n");
+    hear(b, fd, "\n< frame 012 1700000000.123000 AB01 >");
     f.is_extended = true;
     f.len = 0;
     mg_clock_advance(b->clock, 2 * MS_NS);
     mg_sim_can_bus_send(b->bus, &b->a->base, &f);
-    hear(b, fd, "< frame 00000012 1700000000.125000  >\n");
+    hear(b, fd, "\n< frame 00000012 1700000000.125000  >");
     f.is_remote = true; /* not in this protocol */
     mg_sim_can_bus_send(b->bus, &b->a->base, &f);
     say(fd, "< echo >");
@@ -597,7 +597,7 @@ static void test_first_frame(void **state)
     hear(b, fd, "< echo >");
     mg_clock_advance(b->clock, 150 * MS_NS);
     mg_sim_can_bus_send(b->bus, &b->a->base, &f);
-    hear(b, fd, "< frame 123 ");
+    hear(b, fd, "\n< frame 123 ");
     assert_int_equal(close(fd), 0);
 }
 
@@ -649,7 +649,7 @@ static void test_slow(void **state)
     run_until(b, &c->n_up, 1);
     send_of(c, &hello);
     run_until_heard(b, b->a, 2);
-    hear(b, fd, "< frame 700 ");
+    hear(b, fd, "\n< frame 700 ");
     for (unsigned n = 0; n < SLOW_N; n++) {
         const struct mg_can_frame f = frame_of(n << 11 | 0x123);
         b->b->n = 0;
