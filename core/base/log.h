@@ -1,9 +1,9 @@
 /* Logging to stderr, and the complaint: say a lasting trouble once.
  *
- * Only run/, cli/, config/, mqtt/ and the simulated CAN bus (of a client that it
- * cuts off) log. A line is "<N>text" where journald reads it (JOURNAL_STREAM is
- * set), else "HH:MM:SS warn  text". Secrets and identification data are never
- * passed here. */
+ * Only run/, cli/, config/, mqtt/ and the simulated CAN bus (of a client that
+ * it cuts off) log. A line is "<N>text" where journald reads it (JOURNAL_STREAM
+ * is set), else "HH:MM:SS warn  text". Secrets and identification data are
+ * never passed here. */
 #ifndef MG_BASE_LOG_H
 #define MG_BASE_LOG_H
 
