@@ -15,8 +15,9 @@
 #include "run/seal.h"
 #include "run/session_priv.h"
 
-#define DUTIES_VERSION 1
+#define DUTIES_VERSION 2
 #define RELAY_RETRY_NS (1000 * 1000000ULL)
+#define SAVE_POWER_NS  (10 * 1000000000ULL)
 
 /* On the disk as "duties/<meter>". */
 struct duties_kept {
@@ -25,6 +26,8 @@ struct duties_kept {
     struct mg_overload overload;
     struct mg_welded welded;
     struct mg_power_watch power;
+    uint8_t wish;                   /* enum wish: what the relays shall do */
+    bool is_tripped, has_suspended; /* by overload */
 };
 
 enum wish { WISH_NOTHING, WISH_OPEN, WISH_CLOSE };
@@ -35,10 +38,10 @@ struct duties {
     struct mg_condition balance;
     struct mg_voltage_watch voltage;
     bool was_offline;
-    enum wish wish; /* what the relays shall do */
-    uint64_t wished_ns;
+    uint64_t wished_ns, saved_ns;
     bool is_switching;
-    bool is_tripped, has_suspended; /* by overload */
+    uint8_t switching; /* enum wish: which is under way */
+    bool has_failed;   /* and that was said */
 };
 
 static uint64_t now_of(const struct meter *m)
@@ -58,6 +61,7 @@ static void save(struct duties *d)
     uint64_t ticket;
     d->kept.version = DUTIES_VERSION;
     d->kept.size = sizeof d->kept;
+    d->saved_ns = now_of(d->meter);
     mg_memory_key(d->meter, "duties", key);
     if (store != NULL &&
         mg_store_put(store, key, &d->kept, sizeof d->kept, &ticket) != MG_OK) {
@@ -199,9 +203,12 @@ int mg_duties_clear(struct meter *m, const char *urn, struct mg_err *err)
         !mg_fault_is_active(&d->kept.faults, id)) {
         return mg_err_set(err, MG_E_NOTFOUND, "%.64s is not active", urn);
     }
-    if (mg_fault_row(id)->latch == MG_FAULT_UNTIL_POWER_CYCLED) {
+    uint8_t latch = mg_fault_row(id)->latch;
+    if (latch == MG_FAULT_UNTIL_POWER_CYCLED || latch == MG_FAULT_UNLATCHED) {
         return mg_err_set(err, MG_E_DENIED,
-                          "it is cleared by a minute without power");
+                          latch == MG_FAULT_UNLATCHED
+                              ? "it goes with its cause"
+                              : "it is cleared by a minute without power");
     }
     if (id == MG_FAULT_WELDED_CONTACT) {
         (void)mg_welded_reset(&d->kept.welded);
@@ -213,24 +220,58 @@ int mg_duties_clear(struct meter *m, const char *urn, struct mg_err *err)
 
 /* ---- Relays ---- */
 
+/* What a session has written is not on the disk yet: nothing flows before. */
+static bool is_unwritten(const struct meter *m)
+{
+    return m->session != NULL &&
+           m->session->ticket > m->gateway->durable_ticket;
+}
+
 static void switch_relays(struct duties *d)
 {
-    int64_t closed = d->wish == WISH_CLOSE;
+    int64_t closed = d->kept.wish == WISH_CLOSE;
     uint64_t now_ns = now_of(d->meter);
-    if (d->wish == WISH_NOTHING || d->is_switching ||
-        now_ns - d->wished_ns < RELAY_RETRY_NS) {
+    if (d->kept.wish == WISH_NOTHING || d->is_switching ||
+        (d->wished_ns != 0 && now_ns - d->wished_ns < RELAY_RETRY_NS) ||
+        (closed != 0 && is_unwritten(d->meter))) {
         return;
     }
     d->wished_ns = now_ns;
-    d->is_switching =
-        mg_procedure_run(d->meter, "relay", &closed, sizeof closed) == MG_OK;
+    d->switching = d->kept.wish;
+    d->is_switching = true; /* before it begins: it may be over at once */
+    if (mg_procedure_run(d->meter, "relay", &closed, sizeof closed) != MG_OK) {
+        d->is_switching = false;
+    }
+}
+
+void mg_duties_durable(struct meter *m)
+{
+    if (m->duties != NULL && m->duties->kept.wish == WISH_CLOSE) {
+        switch_relays(m->duties);
+    }
 }
 
 static void wish(struct duties *d, enum wish what)
 {
-    d->wish = what;
+    d->kept.wish = (uint8_t)what;
     d->wished_ns = 0;
+    d->has_failed = false;
     switch_relays(d);
+    save(d); /* a kill forgets no order */
+}
+
+/* What session and overload want: where sessions do not switch, only the
+ * overload does. */
+static enum wish wanted(const struct duties *d)
+{
+    const struct session *s = d->meter->session;
+    if (d->kept.overload.phase != MG_OVERLOAD_WATCHING) {
+        return WISH_OPEN;
+    }
+    bool is_charging = s != NULL && s->kept.phase == PHASE_ACTIVE &&
+                       (!s->kept.is_suspended || d->kept.has_suspended);
+    return is_charging || !d->meter->setup->session.is_contactor ? WISH_CLOSE
+                                                                 : WISH_OPEN;
 }
 
 /* ---- Readings ---- */
@@ -291,11 +332,11 @@ static void act_on_overload(struct duties *d, struct mg_overload_step step)
     struct meter *m = d->meter;
     const struct mg_overload *o = &d->kept.overload;
     if (step.action == MG_OVERLOAD_OPEN) {
+        d->kept.is_tripped = true;
         wish(d, WISH_OPEN);
-        d->is_tripped = true;
     } else if (step.action == MG_OVERLOAD_CLOSE) {
-        wish(d, WISH_CLOSE);
-        d->is_tripped = false;
+        d->kept.is_tripped = false;
+        wish(d, wanted(d)); /* the session may have gone on to its end */
     }
     mg_duties_fault(m, MG_FAULT_AC_OVER_CURRENT_SOFT, mg_overload_is_soft(o),
                     "a phase reached 1.25 times the limit");
@@ -331,12 +372,16 @@ static void lead_session(struct duties *d)
         return;
     }
     struct mg_session_request r = {.verb = MG_VERB_END, .reason = 'A'};
+    (void)snprintf(r.transaction, sizeof r.transaction, "%s",
+                   s->kept.request.transaction);
     if (mg_overload_is_latched(&d->kept.overload)) {
         mg_gateway_session(m->gateway, m->index, &r, nobody, NULL);
-    } else if (d->is_tripped != d->has_suspended) {
-        r.verb = d->is_tripped ? MG_VERB_SUSPEND : MG_VERB_RESUME;
+    } else if (d->kept.is_tripped ? !s->kept.is_suspended
+                                  : d->kept.has_suspended) {
+        r.verb = d->kept.is_tripped ? MG_VERB_SUSPEND : MG_VERB_RESUME;
         r.reason = 0;
-        d->has_suspended = d->is_tripped;
+        d->kept.has_suspended = d->kept.is_tripped || s->kept.is_suspended;
+        save(d);
         mg_gateway_session(m->gateway, m->index, &r, nobody, NULL);
     }
 }
@@ -396,6 +441,14 @@ static void watch_voltages(struct duties *d, const struct mg_sample *s)
                     d->voltage.under.is_there, "below 80 % of 230 V");
 }
 
+/* A meter closes its relays when it starts; not all are to be closed. */
+static void open_again(struct duties *d)
+{
+    if (wanted(d) == WISH_OPEN) {
+        wish(d, WISH_OPEN);
+    }
+}
+
 void mg_duties_heard(struct meter *m, uint32_t boot, uint64_t uptime_ms)
 {
     struct duties *d = m->duties;
@@ -405,6 +458,12 @@ void mg_duties_heard(struct meter *m, uint32_t boot, uint64_t uptime_ms)
     int64_t off_ms = mg_power_watch_heard(&d->kept.power, boot, uptime_ms,
                                           mg_clock_utc_ms(m->gateway->clock));
     if (off_ms < 0) {
+        /* How long it will have been off must be known to some seconds, also
+         * if the gateway goes off with it. */
+        if (mg_overload_is_latched(&d->kept.overload) &&
+            now_of(m) - d->saved_ns >= SAVE_POWER_NS) {
+            save(d);
+        }
         return;
     }
     if (mg_overload_power_cycle(&d->kept.overload, true, off_ms)) {
@@ -413,6 +472,7 @@ void mg_duties_heard(struct meter *m, uint32_t boot, uint64_t uptime_ms)
     if (off_ms >= MG_OVERLOAD_OFF_MS) {
         release(d, MG_FAULT_AT_POWER_CYCLE);
     }
+    open_again(d);
     save(d);
 }
 
@@ -498,14 +558,18 @@ void mg_duties_session(struct meter *m, enum mg_duty_session what)
         return;
     }
     if (what == MG_DUTY_ENDED) {
+        bool was_tripped = d->kept.is_tripped;
         mg_overload_end(&d->kept.overload);
-        d->has_suspended = d->is_tripped = false;
+        d->kept.has_suspended = d->kept.is_tripped = false;
+        /* What no session switches is left as it was before. */
+        if (was_tripped && wanted(d) == WISH_CLOSE) {
+            wish(d, WISH_CLOSE);
+        }
+    } else if (m->setup->session.is_contactor) {
+        wish(d, what == MG_DUTY_SUSPENDED || what == MG_DUTY_ENDING
+                    ? WISH_OPEN
+                    : wanted(d));
     }
-    if (!m->setup->session.is_contactor || what == MG_DUTY_ENDED) {
-        return;
-    }
-    bool is_closing = what == MG_DUTY_BEGUN || what == MG_DUTY_RESUMED;
-    wish(d, is_closing ? WISH_CLOSE : WISH_OPEN);
 }
 
 void mg_duties_replaced(struct meter *m, const char *old_serial,
@@ -568,9 +632,11 @@ void mg_duties_done(struct task *t, const struct mg_procedure *p, int code,
         }
     } else if (d != NULL && d->is_switching && t->is_internal) {
         d->is_switching = false;
-        if (code == MG_OK) {
-            d->wish = WISH_NOTHING;
-        } else {
+        if (code == MG_OK && d->kept.wish == d->switching) {
+            d->kept.wish = WISH_NOTHING; /* not another one since */
+            save(d);
+        } else if (code != MG_OK && !d->has_failed) {
+            d->has_failed = true;
             mg_log(MG_LOG_WARN, "%s: the relays were not switched: %s",
                    m->setup->id, reason);
         }

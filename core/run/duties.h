@@ -37,6 +37,8 @@ enum mg_duty_session {
     MG_DUTY_ENDED   /* there is a record, or there will be none */
 };
 void mg_duties_session(struct meter *meter, enum mg_duty_session what);
+/** More is on the disk: relays that waited for it are closed. */
+void mg_duties_durable(struct meter *meter);
 /** Another meter, or another cable to be compensated for, was accepted. */
 void mg_duties_replaced(struct meter *meter, const char *old_serial,
                         const char *serial, uint32_t old_uohm, uint32_t uohm);

@@ -113,6 +113,7 @@ void mg_session_durable(struct mg_gateway *g)
             deliver(s);
             mg_session_go_on(s);
         }
+        mg_duties_durable(&g->meters[i]);
     }
 }
 

@@ -35,6 +35,7 @@ struct site {
     struct mg_sim_can_node tap;
     bool is_cut;                        /* the gateway hears nothing */
     bool is_mute;                       /* nor any message */
+    bool is_nameless;                   /* nor who the meter is */
     unsigned n_messages;                /* that the meter has begun to send */
     struct mg_can_frame tape[TAPE_MAX]; /* the newest message */
     size_t n_tape;
@@ -60,7 +61,10 @@ static void from_meter(struct mg_sim_can_node *tap,
     if (is_message && kind <= 2 && s->n_tape < TAPE_MAX) {
         s->tape[s->n_tape++] = *frame;
     }
-    if (s->line != NULL && !s->is_cut && !(is_message && s->is_mute)) {
+    /* The first of the frames that say who it is. */
+    bool is_name = is_message && kind == 1 && frame->data[2] == 0x50;
+    if (s->line != NULL && !s->is_cut && !(is_message && s->is_mute) &&
+        !(is_name && s->is_nameless)) {
         mg_can_transport_memory_deliver(s->line, frame);
     }
 }
@@ -218,12 +222,31 @@ static void done_with(struct site *s)
 
 /* ---- Using it ---- */
 
+static void set_current(struct site *s, int64_t ma)
+{
+    mg_sim_can_meter_live(s->meter);
+    mg_sim_device_set_current(s->device, ma);
+}
+
 static bool is_closed(struct site *s)
 {
     struct mg_fw_outputs outputs;
     mg_sim_can_meter_live(s->meter);
     mg_sim_device_outputs(s->device, &outputs);
     return outputs.load_connected;
+}
+
+/* @return milliseconds until the relays are as wished; UINT64_MAX: not so soon
+ */
+static uint64_t until(struct site *s, bool closed, uint64_t max_ms)
+{
+    for (uint64_t ms = 0; ms < max_ms; ms += 50) {
+        if (is_closed(s) == closed) {
+            return ms;
+        }
+        bed_pass(&s->bed, 50);
+    }
+    return UINT64_MAX;
 }
 
 static bool has_fault(struct site *s, const char *fault)
@@ -385,8 +408,11 @@ static void test_gateway_dies_in_a_session(void **state)
     assert_false(is_idle(s));
     bed_command(&s->bed, "m0", "session-end", BEGIN);
     kill_gateway(s); /* before the meter has answered */
+    s->is_nameless = true;
     bed_run(&s->bed);
     bed_pass(&s->bed, 6000);
+    s->is_nameless = false;
+    bed_pass(&s->bed, 12000);
     assert_true(is_idle(s));
     assert_false(is_closed(s));
     assert_int_equal(n_records(s, &d), 1);
@@ -414,6 +440,202 @@ static void test_meter_away_at_the_end(void **state)
     done_with(s);
 }
 
+/* ---- Overload ---- */
+
+static bool is_suspended(struct site *s)
+{
+    return strstr(bed_topic(&s->bed, "m/m0/session"), "\"suspended\":true") !=
+           NULL;
+}
+
+static void test_overload(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    struct mg_dataset d;
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    set_current(s, 19900); /* below 1.25 times 16 A: never */
+    bed_pass(&s->bed, 60000);
+    assert_true(is_closed(s));
+    set_current(s, 20100);
+    for (int i = 0; i < 4; i++) {
+        uint64_t ms = until(s, false, 10000);
+        assert_in_range(ms, 6000, 8850); /* and 1.1 s */
+        bed_pass(&s->bed, 2000);
+        assert_int_equal(has_fault(s, KOALA "ac-over-current-soft"), i < 3);
+        assert_int_equal(has_fault(s, KOALA "ac-over-current"), i == 3);
+        if (i < 3) {
+            assert_true(is_suspended(s));
+            assert_in_range(until(s, true, 6000), 1000, 5000);
+            bed_pass(&s->bed, 1100);
+            assert_false(is_suspended(s));
+        }
+    }
+    /* Latched: the session has ended, and none begins. */
+    bed_pass(&s->bed, 3000);
+    assert_true(is_idle(s));
+    assert_int_equal(n_records(s, &d), 1);
+    assert_true(d.is_billable);
+    assert_refused(ask(s, "session-begin", "{\"transaction\":\"8\"}"),
+                   KOALA "ac-over-current");
+    assert_refused(
+        ask(s, "clear-fault", "{\"fault\":\"" KOALA "ac-over-current\"}"),
+        "minute without power");
+    bed_pass(&s->bed, 60000);
+    assert_false(is_closed(s));
+    done_with(s);
+}
+
+static void power_off(struct site *s, uint64_t ms)
+{
+    mg_sim_can_meter_live(s->meter);
+    mg_sim_device_power_cycle(s->device, ms);
+    bed_pass(&s->bed, ms + 6000);
+}
+
+/* Trip four times. */
+static void latch(struct site *s)
+{
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    set_current(s, 25000);
+    bed_pass(&s->bed, 70000);
+    assert_true(has_fault(s, KOALA "ac-over-current"));
+    assert_true(is_idle(s));
+    assert_false(is_closed(s));
+}
+
+static void test_latch_needs_a_minute_off(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    latch(s);
+    set_current(s, 10000);
+    power_off(s, 30000);
+    assert_true(has_fault(s, KOALA "ac-over-current"));
+    assert_false(is_closed(s)); /* which the meter does not know */
+
+    /* The gateway goes off with it, long after the latch. */
+    bed_pass(&s->bed, 120000);
+    kill_gateway(s);
+    mg_sim_can_meter_live(s->meter);
+    mg_sim_device_power_cycle(s->device, 30000);
+    mg_clock_advance(s->bed.clock,
+                     mg_clock_now_ns(s->bed.clock) + 30000 * BED_MS);
+    bed_run(&s->bed);
+    bed_pass(&s->bed, 6000);
+    assert_true(has_fault(s, KOALA "ac-over-current"));
+    assert_false(is_closed(s));
+
+    power_off(s, 61000);
+    assert_false(has_fault(s, KOALA "ac-over-current"));
+    assert_false(is_closed(s)); /* no session */
+    ask_ok(s, "session-begin", "{\"transaction\":\"8\"}");
+    assert_true(until(s, true, 3000) < 3000);
+    done_with(s);
+}
+
+static void test_gateway_dies_while_tripped(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    set_current(s, 25000);
+    assert_in_range(until(s, false, 10000), 7000, 9999);
+    bed_pass(&s->bed, 1100);
+    assert_true(is_suspended(s));
+    kill_gateway(s);
+    set_current(s, 10000);
+    bed_run(&s->bed);
+    assert_in_range(until(s, true, 9000), 4000, 8000);
+    bed_pass(&s->bed, 3000);
+    assert_false(is_suspended(s));
+    done_with(s);
+}
+
+static void test_session_ends_while_tripped(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    set_current(s, 25000);
+    assert_in_range(until(s, false, 10000), 7000, 9999);
+    bed_pass(&s->bed, 1100);
+    s->is_mute = true; /* its last reading comes later than the attempt */
+    bed_command(&s->bed, "m0", "session-end", BEGIN);
+    bed_pass(&s->bed, 8000);
+    assert_false(is_closed(s));
+    s->is_mute = false;
+    bed_pass(&s->bed, 5000);
+    assert_true(is_idle(s));
+    assert_false(is_closed(s));
+    done_with(s);
+}
+
+static void test_suspended_by_somebody_stays_open(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    ask_ok(s, "session-suspend", BEGIN);
+    assert_true(until(s, false, 3000) < 3000);
+    power_off(s, 5000); /* the meter closes them */
+    assert_false(is_closed(s));
+    ask_ok(s, "session-resume", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    done_with(s);
+}
+
+/* Nothing flows that is not on the disk. */
+static void test_relays_wait_for_the_disk(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    ask_ok(s, "relay", "{\"closed\":false}");
+    assert_false(is_closed(s));
+    s->bed.is_disk_slow = true;
+    bed_command(&s->bed, "m0", "session-begin", BEGIN);
+    bed_pass(&s->bed, 4000);
+    assert_int_equal(s->bed.n_replies, 1);
+    assert_false(is_closed(s));
+    s->bed.is_disk_slow = false;
+    mg_gateway_store_events()->durable(s->bed.gateway, s->bed.durable_ticket);
+    bed_pass(&s->bed, 200);
+    assert_int_equal(s->bed.n_replies, 2);
+    assert_true(is_closed(s));
+    done_with(s);
+}
+
+/* ---- The seal ---- */
+
+static void test_mismatch_blocks(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    bed_pass(&s->bed, 2000);
+    s->bed.meters[0].session.loss_uohm = 23000; /* another cable */
+    kill_gateway(s);
+    bed_run(&s->bed);
+    bed_command(&s->bed, "m0", "session-begin", BEGIN);
+    bed_pass(&s->bed, 5000);
+    assert_int_equal(s->bed.n_replies, 1);
+    assert_refused(s->bed.replies[0], "");
+    assert_true(has_fault(s, KOALA "eichrecht-meter-mismatch"));
+    assert_refused(ask(s, "session-begin", BEGIN), "eichrecht-meter-mismatch");
+    assert_refused(ask(s, "clear-fault",
+                       "{\"fault\":\"" KOALA "eichrecht-meter-mismatch\"}"),
+                   "cause");
+    assert_refused(ask(s, "session-begin", BEGIN), "eichrecht-meter-mismatch");
+    ask_ok(s, "seal", "{}");
+    assert_false(has_fault(s, KOALA "eichrecht-meter-mismatch"));
+    ask_ok(s, "session-begin", BEGIN);
+    done_with(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +644,13 @@ int main(void)
         cmocka_unit_test(test_meter_away_at_the_end),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_gateway_dies_in_a_session),
+        cmocka_unit_test(test_overload),
+        cmocka_unit_test(test_latch_needs_a_minute_off),
+        cmocka_unit_test(test_gateway_dies_while_tripped),
+        cmocka_unit_test(test_session_ends_while_tripped),
+        cmocka_unit_test(test_suspended_by_somebody_stays_open),
+        cmocka_unit_test(test_relays_wait_for_the_disk),
+        cmocka_unit_test(test_mismatch_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
