@@ -6,6 +6,10 @@
 #include "crypto/key.h"
 #include "run/session.h"
 
+/* The overload rule opens 8 s after the last reading without one, at the next
+ * reading; 10 s are allowed. */
+#define OVERLOAD_INTERVAL_MAX_MS 1000U
+
 /* The verbs, and the word for all of them. */
 const char *mg_load_session_verb(size_t i)
 {
@@ -235,6 +239,30 @@ static void check_everest(struct mg_load *load, size_t i,
     }
 }
 
+/* What only a charging station's meter is watched for. */
+static void check_duties(struct mg_load *load, size_t i,
+                         const struct mg_item *session)
+{
+    static const char *const keys[] = {"current_limit", "contactor"};
+    const struct mg_setup_meter *meter = &load->setup->meters[i];
+    bool has_duties = (meter->plugin->capabilities & MG_CAP_DUTIES) != 0;
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        if (!has_duties && mg_item_has(session, keys[k])) {
+            mg_fault_add(&load->faults, mg_item_place(session, keys[k]),
+                         "%s: a %s is no meter of a charging station; expected "
+                         "the key to be left out",
+                         keys[k], meter->plugin->model);
+        }
+    }
+    if (has_duties && meter->session.current_limit_ma != 0 &&
+        meter->interval_ms > OVERLOAD_INTERVAL_MAX_MS) {
+        mg_fault_add(&load->faults, mg_item_place(session, keys[0]),
+                     "current_limit: an overload must end within 10 s, and the "
+                     "interval is %u ms; expected at most %u ms",
+                     meter->interval_ms, OVERLOAD_INTERVAL_MAX_MS);
+    }
+}
+
 void mg_load_session(struct mg_load *load, size_t i)
 {
     const struct mg_item *item = &load->meters[i];
@@ -249,6 +277,7 @@ void mg_load_session(struct mg_load *load, size_t i)
     check_everest(load, i, &session);
     if (meter->plugin != NULL) {
         check_signing(load, i, &session);
+        check_duties(load, i, &session);
     }
 }
 
