@@ -18,6 +18,7 @@
 #define ASK_AGAIN_NS     (3 * 1000000000ULL)
 /* Signatures looked at in a second: a flood of forged ones costs no more. */
 #define VERIFIED_PER_S 8
+#define GONE_BACK      "its energy is below an earlier one"
 
 static struct mg_gateway *gateway_of(const struct can_meter *cm)
 {
@@ -290,10 +291,21 @@ static const char *cheap_fault(const struct can_meter *cm,
     if (g->counter <= k->counter) {
         return "its counter has been there already (replayed)";
     }
-    if (g->import_mwh < k->import_mwh || g->export_mwh < k->export_mwh) {
-        return "its energy is below an earlier one";
-    }
     return NULL;
+}
+
+static bool has_gone_back(const struct can_meter *cm,
+                          const struct mg_telegram *g)
+{
+    const struct telegram_kept *k = &cm->telegram.kept;
+    return g->import_mwh < k->import_mwh || g->export_mwh < k->export_mwh;
+}
+
+static bool is_answer(const struct can_meter *cm, const struct mg_telegram *g)
+{
+    const struct telegram *t = &cm->telegram;
+    return t->is_asked &&
+           memcmp(g->challenge, t->challenge, sizeof t->challenge) == 0;
 }
 
 static bool is_signed(const struct can_meter *cm, const struct mg_telegram *g)
@@ -322,8 +334,7 @@ static void accept_telegram(struct can_meter *cm, const struct mg_telegram *g)
 {
     struct telegram *t = &cm->telegram;
     struct telegram_kept *k = &t->kept;
-    bool is_fresh = t->is_asked && memcmp(g->challenge, t->challenge,
-                                          sizeof t->challenge) == 0;
+    bool is_fresh = is_answer(cm, g);
     bool is_first = t->accepted_ns == 0;
     k->counter = g->counter;
     k->boot = g->boot;
@@ -366,9 +377,7 @@ static void examine(struct can_meter *cm, const struct mg_telegram *g)
     }
     bool is_cyclic = is_zero(g->challenge, sizeof g->challenge);
     const char *why = cheap_fault(cm, g);
-    if (why == NULL && !is_cyclic &&
-        (!t->is_asked ||
-         memcmp(g->challenge, t->challenge, sizeof t->challenge) != 0)) {
+    if (why == NULL && !is_cyclic && !is_answer(cm, g)) {
         /* The answer to a question that was given up. Not a sign of anything,
          * but its counter has been used. */
         why = now_of(cm) - t->asked_ns < ASK_AGAIN_NS && t->asked_ns != 0
@@ -377,6 +386,12 @@ static void examine(struct can_meter *cm, const struct mg_telegram *g)
         if (why == NULL) {
             return;
         }
+    }
+    /* A reset without warning costs a meter some energy. It says so itself, and
+     * now: refused until it does, and with that the session is not billed. */
+    bool is_back = has_gone_back(cm, g);
+    if (why == NULL && is_back && !is_answer(cm, g)) {
+        why = GONE_BACK;
     }
     if (why == NULL && !may_verify(t, now_of(cm))) {
         t->n_refused++;
@@ -387,9 +402,12 @@ static void examine(struct can_meter *cm, const struct mg_telegram *g)
     }
     if (why != NULL) {
         refuse(cm, why);
-    } else {
-        accept_telegram(cm, g);
+        return;
     }
+    if (is_back) {
+        refuse(cm, GONE_BACK);
+    }
+    accept_telegram(cm, g);
 }
 
 bool mg_telegram_message(struct can_meter *cm, const uint8_t *message,
