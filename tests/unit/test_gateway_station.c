@@ -94,15 +94,23 @@ static void replay(struct site *s, const struct mg_can_frame *tape, size_t n)
 
 /* ---- Building it ---- */
 
-static struct mg_dbc *read_dbc(void)
+/* @param is_far  the second page of the multiplexed message is number 200 */
+static struct mg_dbc *read_dbc(bool is_far)
 {
     struct mg_err err = {0};
-    char *text = malloc(65536);
+    char *text = calloc(1, 65536);
     FILE *file = fopen(MG_TEST_DBC, "rb");
     assert_non_null(text);
     assert_non_null(file);
-    size_t n = fread(text, 1, 65536, file);
+    size_t n = fread(text, 1, 65000, file);
     assert_int_equal(fclose(file), 0);
+    char *page = strstr(text, "Boots m1 ");
+    if (is_far) {
+        assert_non_null(page);
+        memmove(page + 10, page + 8, n - (size_t)(page + 8 - text));
+        memcpy(page, "Boots m200", 10);
+        n += 2;
+    }
     struct mg_dbc *dbc = mg_dbc_parse("cpkm3000.dbc", text, n, &err);
     free(text);
     if (dbc == NULL) {
@@ -120,7 +128,7 @@ static struct site *new_site(void)
     bed_init(&s->bed, 1);
     assert_int_equal(
         mg_plugins_load_file(&s->bed.plugins, MG_TEST_CPKM3000, &err), MG_OK);
-    s->dbc = read_dbc();
+    s->dbc = read_dbc(false);
     struct mg_setup_meter *m = &s->bed.meters[0];
     m->plugin = mg_plugins_find(&s->bed.plugins, "cpkm3000");
     assert_non_null(m->plugin);
@@ -440,6 +448,57 @@ static void test_meter_away_at_the_end(void **state)
     done_with(s);
 }
 
+/* ---- Readings ---- */
+
+static void test_pages_far_apart(void **state)
+{
+    (void)state;
+    struct site *s = new_site();
+    mg_dbc_destroy(s->dbc);
+    s->dbc = read_dbc(true);
+    s->bed.meters[0].dbc = s->dbc;
+    s->bed.clock = mg_clock_create_virtual(BED_UTC_MS);
+    plug_in(s, SERIAL);
+    bed_run(&s->bed);
+    bed_pass(&s->bed, 5000);
+    const struct mg_sample *live = &s->bed.samples[0][MG_GROUP_LIVE].sample;
+    static const mg_channel paged[] = {MG_CH(TEMPERATURE, TOTAL),
+                                       MG_CH(BOOTS, TOTAL)};
+    for (size_t i = 0; i < 2; i++) {
+        const struct mg_value *v = mg_sample_find(live, paged[i]);
+        assert_non_null(v);
+        assert_int_equal(v->quality, MG_QUALITY_GOOD);
+    }
+    done_with(s);
+}
+
+/* ---- Relays ---- */
+
+/* The session ends while the order to close is still on its way. */
+static void test_opened_while_closing(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    ask_ok(s, "relay", "{\"closed\":false}");
+    ask_ok(s, "session-begin", BEGIN);
+    assert_true(until(s, true, 3000) < 3000);
+    ask_ok(s, "session-suspend", BEGIN);
+    assert_true(until(s, false, 3000) < 3000);
+    s->is_mute = true;
+    bed_command(&s->bed, "m0", "session-resume", BEGIN);
+    assert_true(until(s, true, 3000) < 3000); /* but it is not known */
+    size_t n = s->n_tape;
+    struct mg_can_frame answer = s->tape[0];
+    assert_int_equal(n, 1);
+    bed_command(&s->bed, "m0", "session-end", BEGIN);
+    s->is_mute = false;
+    replay(s, &answer, 1);
+    bed_pass(&s->bed, 5000);
+    assert_false(is_closed(s));
+    assert_true(is_idle(s));
+    done_with(s);
+}
+
 /* ---- Overload ---- */
 
 static bool is_suspended(struct site *s)
@@ -644,6 +703,8 @@ int main(void)
         cmocka_unit_test(test_meter_away_at_the_end),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_gateway_dies_in_a_session),
+        cmocka_unit_test(test_pages_far_apart),
+        cmocka_unit_test(test_opened_while_closing),
         cmocka_unit_test(test_overload),
         cmocka_unit_test(test_latch_needs_a_minute_off),
         cmocka_unit_test(test_gateway_dies_while_tripped),
