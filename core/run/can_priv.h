@@ -39,7 +39,7 @@ struct can_frame {
 struct telegram {
     struct telegram_kept {
         uint32_t version, size;
-        bool has_key;
+        bool has_key, is_refused;
         uint8_t public_key[64];
         char serial[17];
         uint32_t boot;
@@ -49,8 +49,10 @@ struct telegram {
     struct mg_public_key *key; /* owned; of kept or the configuration */
     bool is_pinned;            /* by the configuration */
     bool is_refused;           /* a bad one came; since then no fresh one */
-    char why[96];              /* it was refused */
-    uint64_t accepted_ns;      /* of the newest */
+    unsigned n_relapses;       /* refused again soon */
+    uint64_t refused_ns;
+    char why[96];         /* it was refused */
+    uint64_t accepted_ns; /* of the newest */
     uint64_t saved_ns, asked_ns;
     uint64_t n_accepted, n_refused;
     int64_t resolution_mwh;

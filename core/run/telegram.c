@@ -11,11 +11,17 @@
 #include "run/duties.h"
 #include "run/session.h"
 
-#define TELEGRAM_VERSION 1
+#define TELEGRAM_VERSION 2
 #define SAVE_NS          (10 * 1000000000ULL)
 #define LOST_NS          (10 * 1000000000ULL) /* ten cycles */
 #define ASK_TRIES        10
 #define ASK_AGAIN_NS     (3 * 1000000000ULL)
+/* Who sends bad ones all the time fills no log: refused so often, each time
+ * within an hour, a fresh one is asked for twice as late; after 192 s at last.
+ */
+#define RELAPSE_NS    (3600 * 1000000000ULL)
+#define RELAPSES_FREE 3U
+#define RELAPSES_MAX  (RELAPSES_FREE + 6)
 /* Signatures looked at in a second: a flood of forged ones costs no more. */
 #define VERIFIED_PER_S 8
 #define GONE_BACK      "its energy is below an earlier one"
@@ -94,6 +100,9 @@ static void load_kept(struct can_meter *cm)
         kept.size == sizeof kept) {
         kept.serial[sizeof kept.serial - 1] = '\0';
         cm->telegram.kept = kept;
+        cm->telegram.is_refused = kept.is_refused;
+        (void)snprintf(cm->telegram.why, sizeof cm->telegram.why,
+                       "one was refused before the restart");
     }
 }
 
@@ -105,6 +114,10 @@ int mg_telegram_load(struct can_meter *cm, struct mg_err *err)
         return MG_OK;
     }
     load_kept(cm);
+    if (t->is_refused) {
+        mg_duties_fault(cm->meter, MG_FAULT_SIGNATURE_VERIFICATION_FAILED, true,
+                        t->why);
+    }
     t->is_pinned = pinned != NULL;
     int rc = MG_OK;
     if (t->is_pinned) {
@@ -143,6 +156,7 @@ static void remember_key(struct can_meter *cm)
     memcpy(k->public_key, cm->identity.public_key, sizeof k->public_key);
     memcpy(k->serial, cm->identity.serial, sizeof k->serial);
     k->has_key = true;
+    k->is_refused = cm->telegram.is_refused;
     save(cm);
 }
 
@@ -254,7 +268,15 @@ static void refuse(struct can_meter *cm, const char *why)
     if (t->is_refused) {
         return; /* said already; a fresh one ends it */
     }
-    t->is_refused = true;
+    t->is_refused = t->kept.is_refused = true;
+    save(cm); /* also after a kill it takes a fresh one */
+    bool is_soon =
+        t->refused_ns != 0 && now_of(cm) - t->refused_ns < RELAPSE_NS;
+    t->n_relapses = is_soon ? t->n_relapses + 1 : 0;
+    if (t->n_relapses > RELAPSES_MAX) {
+        t->n_relapses = RELAPSES_MAX;
+    }
+    t->refused_ns = now_of(cm);
     (void)snprintf(t->why, sizeof t->why, "%s", why);
     char members[96];
     (void)snprintf(members, sizeof members, "\"refused\":%llu",
@@ -344,6 +366,7 @@ static void accept_telegram(struct can_meter *cm, const struct mg_telegram *g)
     t->status = g->status;
     t->accepted_ns = now_of(cm);
     t->n_accepted++;
+    k->is_refused = k->is_refused && !is_fresh;
     mg_duties_heard(cm->meter, g->boot, g->uptime_ms);
     if (is_fresh || t->accepted_ns - t->saved_ns >= SAVE_NS || is_first) {
         save(cm);
@@ -439,7 +462,9 @@ void mg_telegram_watch(struct can_meter *cm)
         cm->channel == NULL) {
         return;
     }
-    if (t->is_refused && now_of(cm) - t->asked_ns >= ASK_AGAIN_NS) {
+    unsigned n_late =
+        t->n_relapses > RELAPSES_FREE ? t->n_relapses - RELAPSES_FREE : 0;
+    if (t->is_refused && now_of(cm) - t->asked_ns >= ASK_AGAIN_NS << n_late) {
         mg_telegram_ask(cm);
     }
 }

@@ -402,6 +402,33 @@ static void test_replay(void **state)
     done_with(s);
 }
 
+/* Whoever repeats them all day fills no log, and a kill forgives nothing. */
+static void test_replays_without_end(void **state)
+{
+    (void)state;
+    struct site *s = running_site();
+    struct mg_can_frame old[TAPE_MAX];
+    size_t n = s->n_tape;
+    memcpy(old, s->tape, sizeof old);
+    for (int i = 0; i < 600; i++) {
+        bed_pass(&s->bed, 900);
+        replay(s, old, n);
+    }
+    assert_in_range(bed_n_events(&s->bed, "telegram-refused"), 8, 14);
+    assert_true(has_fault(s, KOALA "signature-verification-failed"));
+    s->is_mute = true;
+    kill_gateway(s);
+    bed_run(&s->bed);
+    bed_pass(&s->bed, 3000);
+    assert_true(has_fault(s, KOALA "signature-verification-failed"));
+    assert_refused(ask(s, "session-begin", BEGIN), "before the restart");
+    s->is_mute = false;
+    bed_pass(&s->bed, 15000);
+    assert_false(has_fault(s, KOALA "signature-verification-failed"));
+    ask_ok(s, "session-begin", BEGIN);
+    done_with(s);
+}
+
 static void test_gateway_dies_in_a_session(void **state)
 {
     (void)state;
@@ -702,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_lost_challenges),
         cmocka_unit_test(test_meter_away_at_the_end),
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_replays_without_end),
         cmocka_unit_test(test_gateway_dies_in_a_session),
         cmocka_unit_test(test_pages_far_apart),
         cmocka_unit_test(test_opened_while_closing),
