@@ -211,6 +211,32 @@ static void check_signing(struct mg_load *load, size_t i,
     }
 }
 
+/* Without these a meter of signed telegrams could never be billed. */
+static void check_telegrams(struct mg_load *load, size_t i)
+{
+    static const char *const needed[] = {"request", "answer",
+                                         "energy_active_import_wh"};
+    const struct mg_setup_meter *meter = &load->setup->meters[i];
+    if ((meter->plugin->capabilities & MG_CAP_TELEGRAM) == 0 ||
+        asks_for_sessions(load, i) == NULL) {
+        return;
+    }
+    for (size_t k = 0; k < meter->n_signals; k++) {
+        const struct mg_can_override *o = &meter->signals[k];
+        for (size_t n = 0; n < sizeof needed / sizeof *needed; n++) {
+            if (strcmp(o->what, needed[n]) == 0 &&
+                strcmp(o->name, MG_CAN_NONE) == 0) {
+                mg_fault_add(&load->faults,
+                             mg_item_place(&load->meters[i], "signals"),
+                             "signals: without %s no session could be billed; "
+                             "expected its name in the DBC, or no sessions on "
+                             "this meter",
+                             o->what);
+            }
+        }
+    }
+}
+
 static void check_public_key(struct mg_load *load, size_t i,
                              const struct mg_item *session)
 {
@@ -277,6 +303,7 @@ void mg_load_session(struct mg_load *load, size_t i)
     check_everest(load, i, &session);
     if (meter->plugin != NULL) {
         check_signing(load, i, &session);
+        check_telegrams(load, i);
         check_duties(load, i, &session);
     }
 }

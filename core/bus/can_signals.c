@@ -198,9 +198,17 @@ static int find_message(const struct mg_dbc *dbc, const char *what,
 }
 
 static int check_override(const struct mg_can_driver *driver,
-                          const struct mg_can_override *override,
+                          const struct mg_can_override *overrides, size_t at,
                           struct mg_err *err)
 {
+    const struct mg_can_override *override = &overrides[at];
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(overrides[i].what, override->what) == 0) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "\"%s\" is named twice; expected it once",
+                              override->what);
+        }
+    }
     if (strcmp(override->what, "request") == 0 ||
         strcmp(override->what, "answer") == 0) {
         return MG_OK;
@@ -226,7 +234,7 @@ int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
     int rc = MG_OK;
     *ret = (struct mg_can_map){.dbc = dbc};
     for (size_t i = 0; rc == MG_OK && i < n; i++) {
-        rc = check_override(driver, &overrides[i], err);
+        rc = check_override(driver, overrides, i, err);
     }
     for (size_t i = 0; rc == MG_OK && i < driver->n_signals; i++) {
         const struct mg_signal *row = &driver->signals[i];
@@ -250,6 +258,13 @@ int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
     if (rc == MG_OK) {
         rc = find_message(dbc, "answer", driver->from_meter, overrides, n,
                           &ret->from_meter, err);
+    }
+    if (rc == MG_OK && ret->to_meter != NULL &&
+        ret->to_meter == ret->from_meter) {
+        rc = mg_err_set(err, MG_E_INVAL,
+                        "request and answer are both message %.40s; expected "
+                        "one for each direction",
+                        ret->to_meter->name);
     }
     return rc;
 }

@@ -280,8 +280,12 @@ static void print_text(const struct verifier *v)
     (void)printf("\n");
     print_signers(v);
     if (c->fault != MG_LOG_INTACT) {
-        (void)printf("BROKEN       entry %" PRId64 ": %s\n", c->fault_number,
-                     c->why);
+        (void)printf(
+            "BROKEN       entry %" PRId64 ": %s%s\n", c->fault_number, c->why,
+            c->fault == MG_LOG_FAULT_KEY
+                ? "; if the station's key was replaced, give --key for "
+                  "each of them"
+                : "");
     } else if (v->has_unknown_key) {
         (void)printf("INCOMPLETE   the hashes are right; the signatures could "
                      "not be checked: give --key\n");

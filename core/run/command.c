@@ -134,6 +134,9 @@ static int set_arg(const struct mg_procedure *p, void *args,
         memcpy(text, member->value, len);
     }
     text[len] = '\0';
+    if (strlen(text) != len) {
+        return mg_err_set(err, MG_E_INVAL, "%s has a zero byte in it", name);
+    }
     size_t index;
     int rc = mg_options_set(p->args, p->n_args, args, name, text, &index, err);
     if (rc == MG_E_NOTFOUND) {

@@ -15,8 +15,9 @@ enum cpkm3000_service {
     CPKM3000_UPDATE_ABORT = 0x23,
     CPKM3000_UPDATE_STATUS = 0x24
 };
-#define CPKM3000_ANSWER  0x40 /* added to the service */
-#define CPKM3000_REFUSAL 0x7f
+#define CPKM3000_ANSWER    0x40 /* added to the service */
+#define CPKM3000_REFUSAL   0x7f
+#define CPKM3000_BAD_VALUE 0x04 /* a refusal: sealed to another, ... */
 
 size_t cpkm3000__identify(uint8_t ret[MG_PDU_MAX]);
 int cpkm3000__identity(const uint8_t *message, size_t len,

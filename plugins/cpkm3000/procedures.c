@@ -73,6 +73,12 @@ static void relay_step(void *state, const struct mg_step_in *in,
     }
 }
 
+static bool is_sealed_to_another(const struct mg_step_in *in)
+{
+    return in->pdu_len == 3 && in->pdu[0] == CPKM3000_REFUSAL &&
+           in->pdu[2] == CPKM3000_BAD_VALUE;
+}
+
 static void seal_step(void *state, const struct mg_step_in *in,
                       struct mg_step_out *out)
 {
@@ -81,6 +87,10 @@ static void seal_step(void *state, const struct mg_step_in *in,
     case MG_STEP_REPLY:
         if (cpkm3000__is_answer(in, CPKM3000_SEAL, 0)) {
             out->action = MG_STEP_DONE;
+        } else if (is_sealed_to_another(in)) {
+            cpkm3000__fail(out, MG_E_EXCEPTION, "seal",
+                           " refused: the meter is sealed to another station "
+                           "for good");
         } else {
             cpkm3000__refused(in, "seal", out);
         }

@@ -226,7 +226,7 @@ static const struct mg_plugin cpkm3000 = {
     .vendor = "ours",
     .description = "A fake on CAN.",
     .bus = MG_BUS_CAN,
-    .capabilities = MG_CAP_DUTIES,
+    .capabilities = MG_CAP_DUTIES | MG_CAP_TELEGRAM,
     .driver = &can_driver,
 };
 

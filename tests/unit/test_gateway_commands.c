@@ -87,6 +87,8 @@ static void test_refusals(void **state)
         {"m0", "set-address", "{\"address\":0}", "invalid", "1 to 247"},
         {"m0", "set-address", "{\"address\":2}", "state", "m1's"},
         {"m0", "set-baud", "{\"baud\":\"1201\"}", "invalid", "1200, 2400"},
+        {"m0", "set-baud", "{\"baud\":\"1200\\u0000x\"}", "invalid",
+         "a zero byte"},
         {"m0", "set-baud", "{\"baud\":1200}", "state", "2 meters share b0"},
     };
     struct gateway_bed *bed = running_bed(2);
