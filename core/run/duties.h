@@ -12,6 +12,9 @@
 void mg_duties_fault(struct meter *meter, enum mg_fault_id id, bool is_there,
                      const char *why);
 
+/** What this ends is over: the meter was without power, the gateway started. */
+void mg_duties_release(struct meter *meter, enum mg_fault_release how);
+
 /** All that are there, retained. */
 void mg_duties_publish(struct meter *meter);
 

@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/verify.h"
+#include "run/logbook.h"
 
 #define HASH_LEN      32
 #define SIGNATURE_LEN 64
+#define VERSION_AT    8
+#define VERSION_LEN   12
 
 /* The name comes from the broker: one file of one folder, nothing else. */
 static int check_name(const char *dir, const char *name, struct mg_err *err)
@@ -81,4 +85,23 @@ int mg_update_load(struct task *t, struct mg_err *err)
     t->text = text;
     t->text_len = HASH_LEN + len;
     return MG_OK;
+}
+
+void mg_update_log(struct task *t, enum mg_log_event event)
+{
+    struct meter *m = t->meter;
+    char hash[65] = "";
+    char version[13] = "";
+    for (size_t i = 0; m->has_lrs_hash && i < sizeof m->lrs_hash; i++) {
+        (void)snprintf(hash + 2 * i, 3, "%02x", m->lrs_hash[i]);
+    }
+    /* The version lies at the same place in every model (MG_PROC_UPDATE). */
+    if (t->text != NULL && t->text_len > HASH_LEN + VERSION_AT + VERSION_LEN) {
+        (void)snprintf(version, sizeof version, "%.12s",
+                       t->text + HASH_LEN + VERSION_AT);
+    }
+    const struct mg_log_data data = {.lrs_hash = hash,
+                                     .lrs_version = m->lrs_version,
+                                     .new_lrs_version = version};
+    mg_logbook_add(m->gateway, m, event, &data);
 }

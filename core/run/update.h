@@ -2,6 +2,7 @@
 #ifndef MG_RUN_UPDATE_H
 #define MG_RUN_UPDATE_H
 
+#include "model/logbook.h"
 #include "run/gateway_priv.h"
 
 #define MG_UPDATE_MAX (1U << 20)
@@ -11,5 +12,9 @@
  *  @return MG_OK or a code with err (no folder configured, a name with a slash,
  *          no such file, too large) */
 int mg_update_load(struct task *task, struct mg_err *err);
+
+/** An event of an update in the log book, with hash and version of the software
+ *  that runs and the version of the image. */
+void mg_update_log(struct task *task, enum mg_log_event event);
 
 #endif
