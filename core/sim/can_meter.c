@@ -155,14 +155,6 @@ static uint32_t page_from(const struct mg_dbc_message *message, uint64_t from)
     return has_next ? next : lowest;
 }
 
-static void put_page(const struct message *message, struct mg_can_frame *frame)
-{
-    if (message->dbc->multiplexor != NULL) {
-        (void)mg_dbc_encode(message->dbc, message->dbc->multiplexor,
-                            message->page, 0, frame->data, frame->len);
-    }
-}
-
 static void send_message(struct mg_sim_can_meter *m, struct message *message)
 {
     struct mg_can_frame frame = {.id = message->id,
@@ -170,7 +162,7 @@ static void send_message(struct mg_sim_can_meter *m, struct message *message)
                                  .is_fd =
                                      message->dbc->len > MG_CAN_CLASSIC_MAX,
                                  .len = message->dbc->len};
-    put_page(message, &frame);
+    (void)mg_dbc_put_page(message->dbc, message->page, frame.data, frame.len);
     for (size_t i = 0; i < message->n; i++) {
         const struct source *s = &message->sources[i];
         int64_t value;

@@ -101,6 +101,14 @@ int mg_dbc_decode(const struct mg_dbc_message *message,
                   const struct mg_dbc_signal *signal, const uint8_t *data,
                   size_t len, int exp10, int64_t *ret, int64_t *ret_resolution);
 
+/** Say which page a multiplexed message is: the raw value of its multiplexor,
+ *  which the multiplexor's factor and limits do not concern. Without a
+ *  multiplexor nothing happens.
+ *  @param page  up to the largest that the multiplexor's bits hold
+ *  @return MG_OK; MG_E_NOSPC: the frame is too short */
+int mg_dbc_put_page(const struct mg_dbc_message *message, uint32_t page,
+                    uint8_t *data, size_t len);
+
 /** Put a value into a frame; other bits stay. The inverse of mg_dbc_decode,
  *  rounded half to even to the signal's step. Of a MULTIPLEXED signal, the
  *  multiplexor is set too.

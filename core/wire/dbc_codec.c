@@ -141,6 +141,18 @@ static int encode_integer(const struct mg_dbc_signal *signal,
     return MG_OK;
 }
 
+int mg_dbc_put_page(const struct mg_dbc_message *message, uint32_t page,
+                    uint8_t *data, size_t len)
+{
+    if (len < message->len) {
+        return MG_E_NOSPC;
+    }
+    if (message->multiplexor != NULL) {
+        dbc_bits_put(message->multiplexor, page, data);
+    }
+    return MG_OK;
+}
+
 int mg_dbc_encode(const struct mg_dbc_message *message,
                   const struct mg_dbc_signal *signal, int64_t value, int exp10,
                   uint8_t *data, size_t len)
