@@ -370,11 +370,18 @@ static int check_frontend(const struct mg_frontend *f, struct mg_err *err)
     if (f == NULL) {
         return mg_err_set(err, MG_E_INVAL, "firmware: no front end");
     }
-    if (f->n_lanes < 1 || f->n_lanes > 3 || f->bits < 8 || f->bits > 24) {
+    if (f->n_lanes < 1 || f->n_lanes > MG_LANES_MAX || f->bits < 8 ||
+        f->bits > 24) {
         return mg_err_set(err, MG_E_INVAL,
-                          "front end: %d lanes of %d bits; expected 1 to 3 "
+                          "front end: %d lanes of %d bits; expected 1 to %d "
                           "lanes of 8 to 24 bits",
-                          f->n_lanes, f->bits);
+                          f->n_lanes, f->bits, MG_LANES_MAX);
+    }
+    if (f->current_sensor > MG_SENSOR_TRANSFORMER || f->sinc_order > 5) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "front end: current sensor %d, filter of order %d; "
+                          "expected a known sensor and an order of 0 to 5",
+                          f->current_sensor, f->sinc_order);
     }
     /* 1 kHz to 1 MHz; a tick of at most 1 s. */
     if (f->rate_mhz < 1000000 || f->rate_mhz > 1000000000) {

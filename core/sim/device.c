@@ -23,11 +23,14 @@ struct mg_sim_device {
     const struct mg_firmware *firmware; /* borrowed */
     struct mg_sim_profile profile;
     struct mg_sim_frontend frontend;
-    struct mg_sim_load load; /* of the next tick */
+    struct mg_sim_source source; /* at NULL: the profile */
+    struct mg_sim_mains mains;   /* of the next tick */
     struct mg_fw_env env;
     void *options, *state;  /* parts of this allocation, as env.nv is */
     struct mg_sim_key *key; /* owned: of its crypto chip; NULL: it has none */
     bool is_powered;
+    uint8_t path; /* enum mg_sim_path */
+    uint64_t longest_ns;
     uint64_t now_ns;   /* the meter has lived until here, whole ticks */
     uint64_t now_rest; /* below that, see SAMPLE_PARTS */
     uint64_t until_ns; /* the caller's time */
@@ -187,33 +190,44 @@ static uint32_t pass_samples(struct mg_sim_device *d, uint32_t n)
 
 static void add_energy(struct mg_sim_device *d, uint32_t elapsed_us)
 {
-    double s, c;
-    mg_sincos(mg_turn_from_cdeg(d->load.phase_cdeg), &s, &c);
-    double uw = (double)d->load.voltage_mv * (double)d->load.current_ma * c *
-                d->firmware->frontend->n_lanes;
+    double uw = 0;
+    for (unsigned k = 0; k < d->firmware->frontend->n_lanes; k++) {
+        const struct mg_sim_phase *p = &d->mains.phase[k];
+        double s, c;
+        mg_sincos(mg_turn_from_cdeg(p->phase_cdeg), &s, &c);
+        uw += (double)p->voltage_mv * (double)p->current_ma * c;
+    }
     d->energy_pj += (int64_t)(uw * elapsed_us);
     d->energy_mwh += d->energy_pj / PJ_PER_MWH;
     d->energy_pj %= PJ_PER_MWH;
 }
 
-static int64_t between(int64_t lo, int64_t x, int64_t hi)
+static void profile_mains(const struct mg_sim_device *d,
+                          struct mg_sim_mains *ret)
 {
-    return x < lo ? lo : x > hi ? hi : x;
+    struct mg_sim_load load;
+    mg_sim_profile_at(&d->profile, d->now_ns / 1000000, &load);
+    mg_sim_mains_balanced(&load, ret);
 }
 
 /* What flows in the tick that starts now. */
-static void sample_load(struct mg_sim_device *d)
+static void sample_mains(struct mg_sim_device *d)
 {
     struct mg_fw_outputs out;
     mg_sim_device_outputs(d, &out);
-    mg_sim_profile_at(&d->profile, d->now_ns / 1000000, &d->load);
-    /* 1 kV and 1 kA: beyond any meter, and no sum below overflows. */
-    d->load.voltage_mv = between(0, d->load.voltage_mv, 1000000);
-    d->load.current_ma = between(0, d->load.current_ma, 1000000);
-    if (!out.load_connected) {
-        d->load.current_ma = 0;
+    if (d->source.at != NULL) {
+        (void)d->source.at(d->source.ctx, d->now_ns, &d->mains);
+    } else {
+        profile_mains(d, &d->mains);
     }
-    mg_sim_frontend_load(&d->frontend, &d->load);
+    mg_sim_mains_limit(&d->mains);
+    for (unsigned k = 0; k < MG_LANES_MAX; k++) {
+        if (!out.circuit[k / 3].load_connected) {
+            d->mains.phase[k].current_ma = 0;
+            d->mains.phase[k].dc_ma = 0;
+        }
+    }
+    mg_sim_frontend_set(&d->frontend, &d->mains);
 }
 
 void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
@@ -226,7 +240,7 @@ void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
     }
     ensure_power(d);
     for (;;) {
-        sample_load(d);
+        sample_mains(d);
         uint32_t n = mg_sim_frontend_tick_samples(&d->frontend);
         uint64_t parts = n * SAMPLE_PARTS + d->now_rest;
         if (d->now_ns + parts / rate_mhz > until_ns) {
@@ -235,6 +249,7 @@ void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
         struct mg_tick tick;
         mg_sim_frontend_tick(&d->frontend, n, &tick);
         tick.elapsed_us = pass_samples(d, n);
+        tick.ambient_mdegc = d->mains.ambient_mdegc;
         add_energy(d, tick.elapsed_us);
         d->firmware->tick(d->state, &tick);
         serve_chip(d);
@@ -314,9 +329,24 @@ void mg_sim_device_outputs(const struct mg_sim_device *device,
         device->firmware->outputs(device->state, ret);
         return;
     }
-    *ret = (struct mg_fw_outputs){.load_connected = true,
-                                  .unit = device->env.unit,
-                                  .baud = device->env.baud};
+    *ret = (struct mg_fw_outputs){
+        .circuit = {{.load_connected = true}, {.load_connected = true}},
+        .unit = device->env.unit,
+        .baud = device->env.baud};
+}
+
+void mg_sim_device_set_source(struct mg_sim_device *device,
+                              const struct mg_sim_source *source)
+{
+    device->source =
+        source != NULL ? *source : (struct mg_sim_source){.at = NULL};
+}
+
+void mg_sim_device_set_path(struct mg_sim_device *device, enum mg_sim_path path,
+                            uint64_t longest_ns)
+{
+    device->path = (uint8_t)path;
+    device->longest_ns = longest_ns;
 }
 
 void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma)

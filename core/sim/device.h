@@ -3,15 +3,7 @@
 #ifndef MG_SIM_DEVICE_H
 #define MG_SIM_DEVICE_H
 
-#include "metergate/plugin.h"
-
-/** What flows through the meter, constant until set again. */
-struct mg_sim_load {
-    int64_t voltage_mv, current_ma; /* rms per phase */
-    int64_t frequency_mhz;
-    int32_t phase_cdeg; /* current behind voltage, 1e-2 degree; +-9000..18000
-                         * is export */
-};
+#include "sim/mains.h"
 
 /** The charging profile made from a seed, or a fixed load. */
 struct mg_sim_profile {
@@ -77,6 +69,24 @@ int mg_sim_device_display(const struct mg_sim_device *device,
 
 void mg_sim_device_outputs(const struct mg_sim_device *device,
                            struct mg_fw_outputs *ret);
+
+/** From the next tick on the mains are this source's, not the profile's.
+ *  @param source  copied; what it points to is borrowed for the device's life;
+ *                 NULL: the profile's again */
+void mg_sim_device_set_source(struct mg_sim_device *device,
+                              const struct mg_sim_source *source);
+
+/* How the sums of a tick are made. */
+enum mg_sim_path {
+    MG_SIM_PATH_AUTO,   /* closed form where it is exact enough, else samples */
+    MG_SIM_PATH_SAMPLES /* always samples */
+};
+
+/** @param longest_ns  equal ticks may be handed over as one, up to so much time
+ *                     (mg_tick.n_ticks); 0: each by itself; at most 15 s */
+void mg_sim_device_set_path(struct mg_sim_device *device, enum mg_sim_path path,
+                            uint64_t longest_ns);
+
 /** From now on this flows in each phase, whatever the profile says. */
 void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma);
 

@@ -42,7 +42,7 @@ static bool is_sane(const struct mg_frontend *d)
     }
     return d->rate_mhz >= 1000000 && d->rate_mhz <= 1000000000 && longest > 0 &&
            longest <= d->rate_mhz / 1000 && d->n_lanes >= 1 &&
-           d->n_lanes <= 3 && d->bits >= 8 && d->bits <= 24 &&
+           d->n_lanes <= MG_LANES_MAX && d->bits >= 8 && d->bits <= 24 &&
            d->full_scale_mv > 0 && d->full_scale_ma > 0;
 }
 
@@ -58,7 +58,10 @@ int mg_sim_frontend_init(struct mg_sim_frontend *fe,
     for (size_t k = 0; k < WIDE; k++) {
         fe->noise[k] = mg_sim_rng_next(&rng) | 1; /* xorshift stays at 0 */
     }
-    mg_sim_frontend_load(fe, &(struct mg_sim_load){.frequency_mhz = 50000});
+    struct mg_sim_mains mains;
+    mg_sim_mains_balanced(&(struct mg_sim_load){.frequency_mhz = 50000},
+                          &mains);
+    mg_sim_frontend_set(fe, &mains);
     return MG_OK;
 }
 
@@ -76,9 +79,10 @@ static void make_tables(struct mg_sim_frontend *fe)
     }
 }
 
-void mg_sim_frontend_load(struct mg_sim_frontend *fe,
-                          const struct mg_sim_load *load)
+void mg_sim_frontend_set(struct mg_sim_frontend *fe,
+                         const struct mg_sim_mains *mains)
 {
+    const struct mg_sim_phase *load = &mains->phase[0];
     const struct mg_frontend *d = fe->description;
     double half_scale = (double)((uint32_t)1 << (d->bits - 1));
     fe->peak_u = (double)load->voltage_mv * SQRT2 / d->full_scale_mv *
@@ -87,12 +91,9 @@ void mg_sim_frontend_load(struct mg_sim_frontend *fe,
                  half_scale * (1.0 + d->gain_i_ppm * 1e-6);
     fe->lag = mg_turn_from_cdeg(load->phase_cdeg) +
               mg_turn_from_cdeg(d->phase_error_cdeg);
-    if (load->frequency_mhz != fe->frequency_mhz) {
-        /* No mains runs outside 40..70 Hz; the tick rule counts on it. */
-        int64_t f = load->frequency_mhz;
-        f = f < 40000 ? 40000 : f > 70000 ? 70000 : f;
-        fe->frequency_mhz = load->frequency_mhz;
-        fe->step = mg_mains_step(f, d->rate_mhz);
+    if (mains->frequency_mhz != fe->frequency_mhz) {
+        fe->frequency_mhz = mains->frequency_mhz;
+        fe->step = mg_mains_step(mains->frequency_mhz, d->rate_mhz);
         make_tables(fe);
     }
 }
@@ -279,7 +280,7 @@ void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
 {
     struct chunk c = {0};
     struct crossings x = {0};
-    *ret = (struct mg_tick){.n_samples = n_samples};
+    *ret = (struct mg_tick){.n_ticks = 1, .n_samples = n_samples};
     for (uint32_t at = 0; at < n_samples; at += CHUNK) {
         size_t n = n_samples - at < CHUNK ? n_samples - at : CHUNK;
         mg_phase_turn phase = fe->phase;

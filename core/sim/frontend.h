@@ -16,7 +16,7 @@
 #define MG_SIM_FRONTEND_H
 
 #include "sim/device.h"
-#include "sim/mains.h"
+#include "sim/turn.h"
 
 #define MG_FRONTEND_CHUNK 64 /* samples computed together */
 #define MG_FRONTEND_WIDE  8  /* independent sums and noise generators */
@@ -41,9 +41,10 @@ struct mg_sim_frontend {
 int mg_sim_frontend_init(struct mg_sim_frontend *fe,
                          const struct mg_frontend *description, uint64_t seed);
 
-/** From the next sample on. Phase is continuous. */
-void mg_sim_frontend_load(struct mg_sim_frontend *fe,
-                          const struct mg_sim_load *load);
+/** From the next sample on. Phase is continuous.
+ *  @param mains  within mg_sim_mains_limit */
+void mg_sim_frontend_set(struct mg_sim_frontend *fe,
+                         const struct mg_sim_mains *mains);
 
 /** Samples of the tick that starts now. */
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe);

@@ -1,86 +1,66 @@
 #include "sim/mains.h"
 
-/* Taylor series up to an eighth of a turn: the first term left out is below
- * 5e-17 of the result. */
-static double sine(double x)
+#include <string.h>
+
+#define VOLTAGE_MAX_MV  INT64_C(1000000)
+#define CURRENT_MAX_MA  INT64_C(1000000)
+#define RATIO_MAX_PPM   2000000U
+#define REFERENCE_MDEGC 23000
+
+static int64_t between(int64_t lo, int64_t x, int64_t hi)
 {
-    double y = x * x;
-    double p = -1.0 / 1307674368000.0;
-    p = p * y + 1.0 / 6227020800.0;
-    p = p * y - 1.0 / 39916800.0;
-    p = p * y + 1.0 / 362880.0;
-    p = p * y - 1.0 / 5040.0;
-    p = p * y + 1.0 / 120.0;
-    p = p * y - 1.0 / 6.0;
-    return x + x * (y * p);
+    return x < lo ? lo : x > hi ? hi : x;
 }
 
-static double cosine(double x)
+void mg_sim_mains_balanced(const struct mg_sim_load *load,
+                           struct mg_sim_mains *ret)
 {
-    double y = x * x;
-    double p = 1.0 / 20922789888000.0;
-    p = p * y - 1.0 / 87178291200.0;
-    p = p * y + 1.0 / 479001600.0;
-    p = p * y - 1.0 / 3628800.0;
-    p = p * y + 1.0 / 40320.0;
-    p = p * y - 1.0 / 720.0;
-    p = p * y + 1.0 / 24.0;
-    p = p * y - 0.5;
-    return 1.0 + y * p;
-}
-
-void mg_sincos(mg_phase_turn turn, double *ret_sin, double *ret_cos)
-{
-    /* The nearest quarter turn, and what is left: -1/8..1/8 turn. */
-    uint64_t quarter = (turn + MG_TURN_QUARTER / 2) >> 62;
-    uint64_t rest = turn - (quarter << 62);
-    double x = rest < MG_TURN_HALF ? (double)rest : -(double)(0 - rest);
-    x *= 6.283185307179586477 / 18446744073709551616.0;
-    double s = sine(x);
-    double c = cosine(x);
-    switch (quarter & 3) {
-    case 0:
-        *ret_sin = s, *ret_cos = c;
-        break;
-    case 1:
-        *ret_sin = c, *ret_cos = -s;
-        break;
-    case 2:
-        *ret_sin = -s, *ret_cos = -c;
-        break;
-    default:
-        *ret_sin = -c, *ret_cos = s;
-        break;
+    static const int32_t angles[] = {0, -12000, 12000};
+    memset(ret, 0, sizeof *ret);
+    ret->frequency_mhz = load->frequency_mhz;
+    ret->ambient_mdegc = REFERENCE_MDEGC;
+    for (unsigned k = 0; k < MG_LANES_MAX; k++) {
+        ret->phase[k] = (struct mg_sim_phase){.voltage_mv = load->voltage_mv,
+                                              .current_ma = load->current_ma,
+                                              .angle_cdeg = angles[k % 3],
+                                              .phase_cdeg = load->phase_cdeg};
     }
 }
 
-mg_phase_turn mg_turn_from_cdeg(int32_t cdeg)
+static void limit_phase(struct mg_sim_phase *p)
 {
-    /* 2^64 / 36000 is 512409557603043.1; the tenth is 1e-16 of a turn. */
-    return (uint64_t)(int64_t)cdeg * 512409557603043U;
+    p->voltage_mv = between(0, p->voltage_mv, VOLTAGE_MAX_MV);
+    p->current_ma = between(0, p->current_ma, CURRENT_MAX_MA);
+    p->dc_mv = (int32_t)between(-VOLTAGE_MAX_MV, p->dc_mv, VOLTAGE_MAX_MV);
+    p->dc_ma = (int32_t)between(-CURRENT_MAX_MA, p->dc_ma, CURRENT_MAX_MA);
 }
 
-mg_phase_turn mg_mains_step(int64_t frequency_mhz, uint32_t rate_mhz)
+static void limit_harmonic(struct mg_sim_harmonic *h)
 {
-    uint64_t f = frequency_mhz < 1000 ? 1000 : (uint64_t)frequency_mhz;
-    if (f > rate_mhz / 4) {
-        f = rate_mhz / 4;
-    }
-    /* f * 2^64 / rate by long division in two halves of 32 bits. */
-    uint64_t high = (f << 32) / rate_mhz;
-    uint64_t rest = (f << 32) % rate_mhz;
-    return high << 32 | (rest << 32) / rate_mhz;
+    h->order = (uint8_t)between(2, h->order, MG_SIM_HARMONIC_LAST);
+    h->u_ppm = h->u_ppm < RATIO_MAX_PPM ? h->u_ppm : RATIO_MAX_PPM;
+    h->i_ppm = h->i_ppm < RATIO_MAX_PPM ? h->i_ppm : RATIO_MAX_PPM;
 }
 
-uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
-                          unsigned n_half_periods)
+void mg_sim_mains_limit(struct mg_sim_mains *mains)
 {
-    uint32_t n = 0;
-    for (unsigned i = 0; i < n_half_periods; i++) {
-        uint64_t left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1));
-        uint64_t samples = (left - 1) / step + 1;
-        phase += samples * step;
-        n += (uint32_t)samples;
+    mains->frequency_mhz = between(40000, mains->frequency_mhz, 70000);
+    for (unsigned k = 0; k < MG_LANES_MAX; k++) {
+        limit_phase(&mains->phase[k]);
     }
-    return n;
+    if (mains->n_harmonics > MG_SIM_HARMONICS_MAX) {
+        mains->n_harmonics = MG_SIM_HARMONICS_MAX;
+    }
+    for (unsigned k = 0; k < mains->n_harmonics; k++) {
+        limit_harmonic(&mains->harmonic[k]);
+    }
+    if (mains->shape > MG_SIM_BURST_FIRED) {
+        mains->shape = MG_SIM_SINE;
+    }
+    mains->spikes.peak_mv =
+        between(-VOLTAGE_MAX_MV, mains->spikes.peak_mv, VOLTAGE_MAX_MV);
+    mains->spikes.peak_ma =
+        between(-CURRENT_MAX_MA, mains->spikes.peak_ma, CURRENT_MAX_MA);
+    mains->ringing.peak_mv =
+        between(-VOLTAGE_MAX_MV, mains->ringing.peak_mv, VOLTAGE_MAX_MV);
 }

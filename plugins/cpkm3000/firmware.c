@@ -5,6 +5,8 @@
 
 #include "firmware_priv.h"
 
+#include "metergate/fixed.h"
+
 #define SATURATED_SAMPLES 4 /* of a tick: more than a spike (ours) */
 
 /* ---- Errors ---- */
@@ -152,11 +154,14 @@ static void tick(void *state, const struct mg_tick *tick)
 static void outputs(const void *state, struct mg_fw_outputs *ret)
 {
     const struct fw_state *st = state;
-    *ret = (struct mg_fw_outputs){.load_connected =
-                                      st->is_closed || st->broken.is_welded,
-                                  .n_pulses = st->n_pulses,
-                                  .unit = st->env.unit,
-                                  .baud = st->env.baud};
+    int64_t rest = st->memory.energy.rest;
+    *ret = (struct mg_fw_outputs){
+        .circuit = {{.load_connected = st->is_closed || st->broken.is_welded,
+                     .n_pulses = st->n_pulses,
+                     .rest_q32 =
+                         mg_ratio_q32(rest < 0 ? -rest : rest, FW_PULSE)}},
+        .unit = st->env.unit,
+        .baud = st->env.baud};
 }
 
 /* Guide, "Connector pinout table", pin 34: the fault line of the station. */

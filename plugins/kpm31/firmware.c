@@ -52,8 +52,10 @@ static void outputs(const void *state, struct mg_fw_outputs *ret)
 {
     const struct fw_state *st = state;
     *ret = (struct mg_fw_outputs){
-        .load_connected = !kpm31_fw_has_relay(st) || !st->is_relay_open,
-        .n_pulses = st->n_pulses,
+        .circuit = {{.load_connected =
+                         !kpm31_fw_has_relay(st) || !st->is_relay_open,
+                     .n_pulses = st->n_pulses,
+                     .rest_q32 = kpm31_fw_pulse_rest_q32(st)}},
         .unit = st->settings.unit,
         .baud = kpm31_fw_baud(st->settings.baud_code)};
 }

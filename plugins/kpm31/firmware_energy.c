@@ -1,6 +1,8 @@
 /* Energy: exact sums, pulses of 0.625 Wh, rates, months (manual 4.1, 4.6). */
 #include "firmware_priv.h"
 
+#include "metergate/fixed.h"
+
 #include <string.h>
 
 /* Between two directions 140 J (140 var s) are waited for. A tick does not
@@ -75,6 +77,13 @@ void kpm31_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick)
     unsigned rate = rate_now(st);
     st->n_pulses += add_flow(&bank->active, sums->ui, rate);
     (void)add_flow(&bank->reactive, sums->uq, rate); /* no output of its own */
+}
+
+uint32_t kpm31_fw_pulse_rest_q32(const struct fw_state *st)
+{
+    const struct fw_energy *e =
+        &st->energies.bank[st->is_contact_closed ? 1 : 0].active;
+    return mg_ratio_q32(e->rest[e->is_reverse], FW_PULSE);
 }
 
 static void next_month(struct fw_energy *e)

@@ -169,6 +169,8 @@ uint32_t kpm31_fw_live_float(const struct fw_state *st, unsigned index);
 /* ---- firmware_energy.c ---- */
 
 void kpm31_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick);
+/** How far the active output is on its way to the next impulse. */
+uint32_t kpm31_fw_pulse_rest_q32(const struct fw_state *st);
 /** Move the months as far as the clock has come. */
 void kpm31_fw_settle(struct fw_state *st);
 /** Clock set by hand: settle, or follow it back. */

@@ -5,6 +5,8 @@
 
 #include "firmware_priv.h"
 
+#include "metergate/fixed.h"
+
 static void start(struct fw_state *st, const struct mg_fw_env *env,
                   bool is_reset)
 {
@@ -77,11 +79,14 @@ static void tick(void *state, const struct mg_tick *tick)
 static void outputs(const void *state, struct mg_fw_outputs *ret)
 {
     const struct fw_state *st = state;
-    *ret =
-        (struct mg_fw_outputs){.load_connected = true,
-                               .n_pulses = st->n_pulses,
-                               .unit = st->settings.unit,
-                               .baud = wm3m4c_fw_baud(st->settings.baud_code)};
+    int64_t rest = st->is_led_reactive ? st->reactive.rest : st->energy.rest;
+    *ret = (struct mg_fw_outputs){
+        .circuit = {{.load_connected = true,
+                     .n_pulses = st->n_pulses,
+                     .rest_q32 =
+                         mg_ratio_q32(rest < 0 ? -rest : rest, FW_PULSE)}},
+        .unit = st->settings.unit,
+        .baud = wm3m4c_fw_baud(st->settings.baud_code)};
 }
 
 /* The watchdog: what was not in the EEPROM is lost; the LED's pulses have been

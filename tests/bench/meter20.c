@@ -102,7 +102,7 @@ static void outputs(const void *p, struct mg_fw_outputs *ret)
 {
     const struct state *s = p;
     *ret = (struct mg_fw_outputs){
-        .load_connected = true, .unit = s->unit, .baud = s->baud};
+        .circuit[0].load_connected = true, .unit = s->unit, .baud = s->baud};
 }
 
 static int set_input(void *p, unsigned index, bool is_closed)

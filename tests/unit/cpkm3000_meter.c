@@ -235,7 +235,7 @@ bool meter_is_connected(const struct meter *m)
 {
     struct mg_fw_outputs out;
     FW.outputs(m->state, &out);
-    return out.load_connected;
+    return out.circuit[0].load_connected;
 }
 
 void meter_fault(struct meter *m, enum mg_fw_fault kind)

@@ -113,14 +113,14 @@ uint64_t meter_output_pulses(struct meter *m)
 {
     struct mg_fw_outputs out;
     kpm31_firmware.outputs(m->state, &out);
-    return out.n_pulses;
+    return out.circuit[0].n_pulses;
 }
 
 bool meter_has_load(struct meter *m)
 {
     struct mg_fw_outputs out;
     kpm31_firmware.outputs(m->state, &out);
-    return out.load_connected;
+    return out.circuit[0].load_connected;
 }
 
 int meter_refusal(struct meter *m, const uint8_t *request, size_t len)

@@ -175,7 +175,7 @@ static void test_energy(void **state)
     assert_int_equal(meter_signal(&m, NEG), 0);
     assert_near(meter_signal(&m, "MeterImpulses.PulsesPos"), 441600, 1);
     FW.outputs(m.state, &out);
-    assert_near((int64_t)out.n_pulses, 441600, 1);
+    assert_near((int64_t)out.circuit[0].n_pulses, 441600, 1);
     meter_load(&m, 5000, exporting);
     meter_run_s(&m, 3600);
     assert_near(meter_signal(&m, POS), 22080000, 100);

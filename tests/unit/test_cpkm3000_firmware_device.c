@@ -45,7 +45,9 @@ static void run_s(struct bench *b, const struct mg_sim_load *load, uint64_t s)
     uint8_t signature[64] = {0};
     const uint8_t *message;
     uint64_t end = b->n_samples + s * 8000;
-    mg_sim_frontend_load(&b->frontend, load);
+    struct mg_sim_mains mains;
+    mg_sim_mains_balanced(load, &mains);
+    mg_sim_frontend_set(&b->frontend, &mains);
     while (b->n_samples < end) {
         struct mg_tick tick;
         uint32_t n = mg_sim_frontend_tick_samples(&b->frontend);

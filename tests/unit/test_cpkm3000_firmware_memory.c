@@ -131,7 +131,8 @@ static void test_reset(void **state)
         assert_int_equal(m.telegram.uptime_ms, 1000);
     }
     FW.outputs(m.state, &out);
-    assert_true((int64_t)out.n_pulses >= pulses(&m)); /* seen is seen */
+    assert_true((int64_t)out.circuit[0].n_pulses >=
+                pulses(&m)); /* seen is seen */
 }
 
 /* Small loads are saved every minute. */

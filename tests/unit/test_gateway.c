@@ -121,13 +121,13 @@ static void test_relay_stops_the_load(void **state)
     begin(s);
     bed_pass(&s->bed, 5000);
     mg_sim_device_outputs(mg_simulation_device(s->simulation, 0), &outputs);
-    bool was_closed = outputs.load_connected;
+    bool was_closed = outputs.circuit[0].load_connected;
     bed_command(&s->bed, "m0", "relay",
                 was_closed ? "{\"closed\":false}" : "{\"closed\":true}");
     bed_pass(&s->bed, 5000);
     bed_assert_text(s->bed.replies[0], "ok", "true");
     mg_sim_device_outputs(mg_simulation_device(s->simulation, 0), &outputs);
-    assert_int_equal(outputs.load_connected, !was_closed);
+    assert_int_equal(outputs.circuit[0].load_connected, !was_closed);
     assert_near(number(bed_topic(&s->bed, "m/m0/state"), "current_a"),
                 was_closed ? 0 : 10, 0.05);
     end(s);

@@ -241,7 +241,7 @@ static bool is_closed(struct site *s)
     struct mg_fw_outputs outputs;
     mg_sim_can_meter_live(s->meter);
     mg_sim_device_outputs(s->device, &outputs);
-    return outputs.load_connected;
+    return outputs.circuit[0].load_connected;
 }
 
 /* @return milliseconds until the relays are as wished; UINT64_MAX: not so soon

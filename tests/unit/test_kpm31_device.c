@@ -172,16 +172,16 @@ static void test_no_load_and_start(void **state)
     struct mg_sim_device *d = fixed(253000, 0, 50000, 0);
     mg_sim_device_run(d, 2 * HOUR * NS);
     mg_sim_device_outputs(d, &out);
-    assert_int_equal(out.n_pulses, 0);
+    assert_int_equal(out.circuit[0].n_pulses, 0);
     assert_true(read_float(d, 0x32) < 1e-9);
     mg_sim_device_destroy(d);
     d = fixed(220000, 5, 50000, 0);
     mg_sim_device_run(d, 3067 * NS); /* 1.5 times the ideal time */
     mg_sim_device_outputs(d, &out);
-    assert_int_equal(out.n_pulses, 1);
+    assert_int_equal(out.circuit[0].n_pulses, 1);
     mg_sim_device_run(d, 6135 * NS);
     mg_sim_device_outputs(d, &out);
-    assert_true(out.n_pulses >= 2);
+    assert_true(out.circuit[0].n_pulses >= 2);
     mg_sim_device_destroy(d);
 }
 

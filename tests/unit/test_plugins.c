@@ -219,7 +219,7 @@ static void test_refusals(void **state)
         int code;
         const char *reason;
     } cases[] = {
-        {"bad_abi", MG_E_NOSUP, "made for ABI 99, this gateway has 3"},
+        {"bad_abi", MG_E_NOSUP, "made for ABI 99, this gateway has 4"},
         {"bad_size", MG_E_NOSUP, "struct mg_plugin has 8 bytes there"},
         {"bad_symbol", MG_E_NOTFOUND, "no symbol mg_plugin"},
         {"bad_import", MG_E_PROTO, "undefined symbol: nobody_has_this"},
@@ -567,7 +567,8 @@ static const char *const TWO[] = {"a", "b", NULL};
     X(fw_state, t->firmware.state_size = 0, "state of 0")                      \
     X(fw_nv, t->firmware.nv_size = 2000000, "memory of 2000000 bytes")         \
     X(fe_null, t->firmware.frontend = NULL, "no front end")                    \
-    X(fe_lanes, t->frontend.n_lanes = 4, "4 lanes")                            \
+    X(fe_lanes, t->frontend.n_lanes = 7, "7 lanes")                            \
+    X(fe_sinc, t->frontend.sinc_order = 6, "order 6")                          \
     X(fe_bits, t->frontend.bits = 25, "25 bits")                               \
     X(fe_rate, t->frontend.rate_mhz = 999999, "rate 999999 mHz")               \
     X(fe_tick, t->frontend.half_periods = 0, "a tick is either")               \

@@ -61,7 +61,7 @@ static size_t pdu(void *state, uint8_t unit, const uint8_t *request, size_t len,
 static void outputs(const void *state, struct mg_fw_outputs *ret)
 {
     (void)state;
-    *ret = (struct mg_fw_outputs){.load_connected = true};
+    *ret = (struct mg_fw_outputs){.circuit[0].load_connected = true};
 }
 
 static int set_input(void *state, unsigned index, bool is_closed)

@@ -80,7 +80,7 @@ static size_t pdu(void *state, uint8_t unit, const uint8_t *request, size_t len,
 static void outputs(const void *state, struct mg_fw_outputs *ret)
 {
     const struct tiny *t = state;
-    *ret = (struct mg_fw_outputs){.load_connected = !t->is_open,
+    *ret = (struct mg_fw_outputs){.circuit[0].load_connected = !t->is_open,
                                   .unit = t->env.unit,
                                   .baud = t->env.baud};
 }
@@ -264,7 +264,7 @@ static void test_memory_of_an_earlier_run(void **state)
     assert_int_equal(len, sizeof(nv));
     assert_int_equal(memory[0], 0xff);
     mg_sim_device_outputs(d, &out); /* looking does not power it */
-    assert_true(out.load_connected);
+    assert_true(out.circuit[0].load_connected);
     assert_int_equal(out.unit, 9);
     const uint8_t *image = (const uint8_t *)&nv;
     assert_int_equal(mg_sim_device_load_nv(d, image, len - 1), MG_E_INVAL);

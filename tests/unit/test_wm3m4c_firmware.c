@@ -213,7 +213,7 @@ static void test_no_load(void **state)
     meter_load(&m, 19, in_phase);
     meter_run_s(&m, 600); /* 2 Wh, would they count */
     wm3m4c_firmware.outputs(m.state, &out);
-    assert_int_equal(out.n_pulses, 0);
+    assert_int_equal(out.circuit[0].n_pulses, 0);
     assert_int_equal(meter_wide(&m, 30418), 0);
     assert_int_equal(meter_milli(&m, 30126), 0);
     assert_int_equal(meter_milli(&m, 30140), 0);
@@ -229,7 +229,7 @@ static void test_no_load(void **state)
     meter_run_s(&m, 1);
     assert_int_equal(meter_wide(&m, 30418), 1);
     wm3m4c_firmware.outputs(m.state, &out);
-    assert_int_equal(out.n_pulses, 1);
+    assert_int_equal(out.circuit[0].n_pulses, 1);
 }
 
 /* One phase below the threshold does not count, the others do. */

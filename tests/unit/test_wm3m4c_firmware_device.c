@@ -174,7 +174,7 @@ static void test_no_load(void **state)
     struct mg_fw_outputs out;
     mg_sim_device_run(d, HOUR);
     mg_sim_device_outputs(d, &out);
-    assert_int_equal(out.n_pulses, 0);
+    assert_int_equal(out.circuit[0].n_pulses, 0);
     assert_int_equal(read_wide(d, 4, 140) & 0xffffff, 0);
     mg_sim_device_destroy(d);
 }
@@ -311,7 +311,8 @@ static void test_optical_port(void **state)
     mg_sim_device_outputs(d, &before);
     mg_sim_device_run(d, HOUR / 6);
     mg_sim_device_outputs(d, &after);
-    assert_true(after.n_pulses - before.n_pulses < 5); /* 1.8 kWh active */
+    assert_true(after.circuit[0].n_pulses - before.circuit[0].n_pulses <
+                5); /* 1.8 kWh active */
     mg_sim_device_destroy(d);
 }
 

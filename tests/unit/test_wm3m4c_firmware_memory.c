@@ -277,7 +277,7 @@ static void test_reset(void **state)
     wm3m4c_firmware.outputs(m.state, &before);
     fault(&m, MG_FW_FAULT_RESET);
     wm3m4c_firmware.outputs(m.state, &after);
-    assert_int_equal(after.n_pulses, before.n_pulses);
+    assert_int_equal(after.circuit[0].n_pulses, before.circuit[0].n_pulses);
     assert_int_equal(meter_word(&m, 47000), 3);
     assert_int_equal(meter_wide(&m, 30418), 5); /* the last save */
     meter_set_time(&m, UTC_2022_11_11 + 600);

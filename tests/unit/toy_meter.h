@@ -79,7 +79,7 @@ static void toy_outputs(const void *state, struct mg_fw_outputs *ret)
 {
     const struct toy *t = state;
     *ret = (struct mg_fw_outputs){
-        .load_connected = true, .unit = t->unit, .baud = t->baud};
+        .circuit[0].load_connected = true, .unit = t->unit, .baud = t->baud};
 }
 
 static const struct mg_frontend toy_frontend = {.rate_mhz = 1000000,

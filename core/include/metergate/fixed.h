@@ -30,6 +30,21 @@ static inline int64_t mg_div_half_even(int64_t a, int64_t b)
     return q;
 }
 
+/** part / whole as a fraction of 2^32, rounded down; within 2^-31.
+ *  @param part  0..whole - 1 */
+static inline uint32_t mg_ratio_q32(int64_t part, int64_t whole)
+{
+    while (whole >> 32 != 0) {
+        whole >>= 1;
+        part >>= 1;
+    }
+    if (part < 0) {
+        return 0;
+    }
+    return part < whole ? (uint32_t)(((uint64_t)part << 32) / (uint64_t)whole)
+                        : UINT32_MAX;
+}
+
 /* (m * scale) / 2^shift rounded half to even; m < 2^24, scale <= 1e9. */
 static inline uint64_t mg_fixed__shift_half_even(uint64_t v, unsigned shift)
 {

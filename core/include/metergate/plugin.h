@@ -14,7 +14,7 @@
 
 #include "metergate/types.h"
 
-#define MG_PLUGIN_ABI    3
+#define MG_PLUGIN_ABI    4
 #define MG_PLUGIN_SYMBOL "mg_plugin"
 
 #define MG_PDU_MAX                                                             \
@@ -22,6 +22,9 @@
                                 * of a CAN meter over ISO-TP */
 #define MG_STEP_STATE_MAX  256 /* bytes of a procedure's state */
 #define MG_STEP_VALUES_MAX 8
+
+#define MG_CIRCUITS_MAX 2 /* meters in one device */
+#define MG_LANES_MAX    6 /* three phases of each */
 
 /* ---- Options: a table; the core parses, checks, documents and fills ---- */
 
@@ -337,18 +340,30 @@ struct mg_driver {
 
 /* ---- Firmware: the meter itself, for simulation ---- */
 
+enum mg_current_sensor {
+    MG_SENSOR_SHUNT,      /* passes direct current */
+    MG_SENSOR_TRANSFORMER /* does not */
+};
+
 /* The analogue side that core/sim runs at the sample rate for the firmware.
- * Lanes are phases; current and voltage of one lane are sampled together. */
+ * Lane k is phase k % 3 of circuit k / 3. */
 struct mg_frontend {
     uint32_t rate_mhz;         /* sample rate in 1e-3 Hz */
     uint32_t samples_per_tick; /* fixed tick; 0 = half_periods rule */
     uint8_t half_periods;      /* tick after so many half mains periods */
     uint8_t n_lanes;
     uint8_t bits;                   /* of the converter, sign included, <= 24 */
+    uint8_t current_sensor;         /* enum mg_current_sensor */
+    uint8_t sinc_order;             /* of the converter's decimation filter with
+                                     * its first zero at the sample rate, up to
+                                     * 5; 0: it passes harmonics unchanged */
     uint32_t full_scale_mv;         /* peak voltage at 2^(bits - 1) counts */
     uint32_t full_scale_ma;         /* peak current at 2^(bits - 1) counts */
     int32_t gain_u_ppm, gain_i_ppm; /* residual errors after calibration */
-    int32_t phase_error_cdeg;       /* of the current path, 1e-2 degree */
+    int32_t drift_u_ppb, drift_i_ppb; /* of the gains, per K from 23 degC */
+    int32_t phase_error_cdeg; /* of the current path at any frequency, 1e-2
+                               * degree: positive = measured too late */
+    int32_t skew_ns; /* the current is sampled so much after the voltage */
     int32_t offset_u_lsb, offset_i_lsb;
     uint32_t noise_u_mlsb, noise_i_mlsb; /* rms, 1e-3 LSB */
 };
@@ -361,12 +376,17 @@ struct mg_lane_sums {
     uint32_t n_saturated;
 };
 
+/* What a tick hands over. A simulation that is in a hurry hands over many equal
+ * ticks as one: the firmware must then register the same energy and keep the
+ * same time as with each of them alone, and may be late with all else. */
 struct mg_tick {
+    uint32_t n_ticks; /* ticks of the rule that these sums cover, at least 1 */
     uint32_t n_samples;
-    uint32_t elapsed_us;       /* of the device's own oscillator */
-    uint32_t n_crossings;      /* rising zero crossings of lane 0's voltage */
+    uint32_t elapsed_us;  /* of the device's own oscillator, at most 15 s */
+    uint32_t n_crossings; /* rising zero crossings of lane 0's voltage */
     uint32_t crossing_span_q8; /* samples from the first to the last, 1/256 */
-    struct mg_lane_sums lane[3];
+    int32_t ambient_mdegc;     /* what a thermistor in the housing sees */
+    struct mg_lane_sums lane[MG_LANES_MAX];
 };
 
 struct mg_fw_env {
@@ -400,7 +420,11 @@ enum mg_fw_fault {
     MG_FW_FAULT_TEMPERATURE, /* it is too hot */
     MG_FW_FAULT_SENSOR,      /* a temperature sensor is broken */
     MG_FW_FAULT_TELEGRAM,    /* signed telegrams come with a wrong signature */
-    MG_FW_FAULT_OVER         /* the last four, and CRYPTO, are over */
+    MG_FW_FAULT_OVER,        /* the last four, and CRYPTO, are over */
+    /* Mistakes of a programmer, which a type test must find. */
+    MG_FW_FAULT_CREEP,    /* the starting threshold is four times too high */
+    MG_FW_FAULT_REMAINDER /* what is left below an impulse is lost with every
+                           * tick */
 };
 
 /* What a person in front of the meter sees. */
@@ -417,11 +441,19 @@ struct mg_fw_signal {
     enum mg_unit unit;
 };
 
-/* What the world around the meter sees. */
-struct mg_fw_outputs {
+/* What the world around the meter sees of one of its circuits. The host lights
+ * the impulse LED as a meter's sampling interrupt does: over the next tick it
+ * walks from what it had (n_pulses and rest of the tick before) to this,
+ * sample by sample, and lights it with every whole one. */
+struct mg_fw_circuit {
     bool load_connected; /* false: the relay interrupts the load */
     uint64_t n_pulses;   /* of the active-energy output, since power-on */
-    uint8_t unit;        /* bus address it answers on now */
+    uint32_t rest_q32;   /* of the way to the next one, 2^-32 of an impulse */
+};
+
+struct mg_fw_outputs {
+    struct mg_fw_circuit circuit[MG_CIRCUITS_MAX];
+    uint8_t unit; /* bus address it answers on now */
     uint32_t baud;
 };
 
@@ -500,6 +532,10 @@ struct mg_plugin {
     size_t n_options, options_size;
     /** Value 0..31 that `variants` masks select on; optional. */
     unsigned (*variant)(const void *options);
+    /** Which circuit of its device a meter is, 0..MG_CIRCUITS_MAX - 1;
+     *  optional: NULL, a device is one meter. Meters of one model, bus and
+     *  address with different circuits are one device. */
+    unsigned (*circuit)(const void *options);
     const struct mg_driver *driver;
     const struct mg_firmware *firmware; /* optional */
 };
