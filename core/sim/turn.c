@@ -1,5 +1,7 @@
 #include "sim/turn.h"
 
+__extension__ typedef unsigned __int128 wide_turn; /* 2^64 is one turn */
+
 /* Taylor series up to an eighth of a turn: the first term left out is below
  * 5e-17 of the result. */
 static double sine(double x)
@@ -75,12 +77,10 @@ mg_phase_turn mg_mains_step(int64_t frequency_mhz, uint32_t rate_mhz)
 uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
                           unsigned n_half_periods)
 {
-    uint32_t n = 0;
-    for (unsigned i = 0; i < n_half_periods; i++) {
-        uint64_t left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1));
-        uint64_t samples = (left - 1) / step + 1;
-        phase += samples * step;
-        n += (uint32_t)samples;
+    wide_turn left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1));
+    if (n_half_periods == 0) {
+        return 0;
     }
-    return n;
+    left += (wide_turn)(n_half_periods - 1) << 63;
+    return (uint32_t)((left - 1) / step) + 1;
 }

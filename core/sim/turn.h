@@ -24,8 +24,9 @@ mg_phase_turn mg_turn_from_cdeg(int32_t cdeg);
  *  @param rate_mhz       samples per second in 1e-3 Hz, at least 4000 */
 mg_phase_turn mg_mains_step(int64_t frequency_mhz, uint32_t rate_mhz);
 
-/** Samples until the phase passes its n-th next multiple of half a turn.
- *  @param step  > 0 */
+/** Samples until the phase passes its n-th next multiple of half a turn: as
+ *  many as with n calls for one after the other.
+ *  @param step  > 0, below half a turn */
 uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
                           unsigned n_half_periods);
 
