@@ -356,6 +356,60 @@ static int check_signing(const struct mg_plugin *p, struct mg_err *err)
     return MG_OK;
 }
 
+/* ---- Rating ---- */
+
+static int check_accuracies(const struct mg_rating *r, struct mg_err *err)
+{
+    for (size_t i = 0; i < r->n_accuracies; i++) {
+        const struct mg_accuracy *a = &r->accuracies[i];
+        if (a->quantity >= MG_N_QUANTITIES || a->limit == 0 ||
+            a->rule > MG_ACCURACY_ABSOLUTE || !is_sentence(a->source)) {
+            return mg_err_set(err, MG_E_INVAL,
+                              "rating: accuracy %zu has no quantity, limit, "
+                              "rule or source",
+                              i);
+        }
+    }
+    return MG_OK;
+}
+
+static bool has_ordered_currents(const struct mg_rating *r)
+{
+    return r->start_ma > 0 && r->start_ma <= r->min_ma &&
+           r->min_ma <= r->tr_ma && r->tr_ma <= r->ref_ma &&
+           r->ref_ma <= r->max_ma;
+}
+
+static int check_rating(const struct mg_rating *r, struct mg_err *err)
+{
+    if (r == NULL) {
+        return MG_OK;
+    }
+    if ((r->classes & (MG_CLASS_B | MG_CLASS_1 | MG_CLASS_05S)) == 0 ||
+        r->classes >= 2 * MG_CLASS_2_REACTIVE) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "rating: no class of active energy, or an unknown "
+                          "one");
+    }
+    if (r->voltage_mv == 0 || r->frequency_mhz < 40000 ||
+        r->frequency_mhz > 70000 || !has_ordered_currents(r)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "rating: no voltage, a frequency outside 40 to 70 "
+                          "Hz, or currents that do not rise from Ist to Imax");
+    }
+    if (r->impulses_per_kwh == 0 || r->register_step_mwh == 0 ||
+        (r->n_phases != 1 && r->n_phases != 3) || r->one_phase_lane > 2 ||
+        r->min_degc > 5 || r->max_degc < 30) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "rating: impulses, register step, 1 or 3 phases, and "
+                          "a range that has 5 to 30 degC are needed");
+    }
+    if (!is_sentence(r->source) || !is_sentence(r->repeat_source)) {
+        return mg_err_set(err, MG_E_INVAL, "rating: no source");
+    }
+    return check_accuracies(r, err);
+}
+
 /* ---- Firmware ---- */
 
 static bool has_all_ops(const struct mg_firmware *f)
@@ -523,6 +577,9 @@ int mg_plugin_validate(const struct mg_plugin *plugin, struct mg_err *err)
     }
     if (rc == MG_OK) {
         rc = check_signing(plugin, err);
+    }
+    if (rc == MG_OK) {
+        rc = check_rating(plugin->rating, err);
     }
     if (rc != MG_OK) {
         mg_err_prefix(err, "%s", plugin->model);

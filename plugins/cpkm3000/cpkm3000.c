@@ -98,6 +98,38 @@ static unsigned variant(const void *options)
     return o->phase_map == CPKM3000_L1_L2_L3 ? 1 : 2;
 }
 
+static bool is_one_phase(const void *options)
+{
+    return variant(options) == 0;
+}
+
+/* Guide, "Environmental specifications" and "LED specifications"; ranges of
+ * accuracy other than the class are not given. */
+static const struct mg_rating RATING = {
+    .classes = MG_CLASS_B,
+    .voltage_mv = 230000,
+    .frequency_mhz = 50000,
+    .start_ma = 25,
+    .min_ma = 250,
+    .tr_ma = 500,
+    .ref_ma = 5000,
+    .max_ma = 32000,
+    .impulses_per_kwh = 20000,
+    .n_phases = 3,
+    .one_phase_lane = 0,
+    .is_one_phase = is_one_phase,
+    .has_export = true,
+    .min_degc = -25,
+    .max_degc = 70,
+    .register_step_mwh = 100, /* telegrams; the display has 10 Wh */
+    .repeat_pulses = {5, 15, 100, 300},
+    .source = "CPKM3000 guide, Environmental specifications",
+    .repeat_source = "CPIM1000 manual, LED specifications: the same currents "
+                     "and impulse constant",
+    .note = "Ist 25 mA is what the guide says; class B of EN 50470-3 asks for "
+            "at most 0.04 Itr = 20 mA",
+};
+
 extern const struct mg_plugin mg_plugin;
 
 __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
@@ -116,4 +148,5 @@ __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
     .variant = variant,
     .driver = &DRIVER,
     .firmware = &cpkm3000_firmware,
+    .rating = &RATING,
 };

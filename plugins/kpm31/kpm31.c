@@ -165,6 +165,48 @@ static unsigned variant(const void *options)
     return (unsigned)o->variant;
 }
 
+#define ACCURACY(quantity_, rule_, limit_)                                     \
+    {                                                                          \
+        .quantity = MG_Q_##quantity_, .rule = MG_ACCURACY_##rule_,             \
+        .limit = (limit_), .source = "KPM31 manual V2.0, 2.3"                  \
+    }
+
+/* Per cent without saying of what: of the value, which is the stricter. */
+static const struct mg_accuracy ACCURACIES[] = {
+    ACCURACY(VOLTAGE, OF_VALUE, 2000),
+    ACCURACY(CURRENT, OF_VALUE, 2000),
+    ACCURACY(POWER_ACTIVE, OF_VALUE, 5000),
+    ACCURACY(POWER_REACTIVE, OF_VALUE, 5000),
+    ACCURACY(POWER_FACTOR, ABSOLUTE, 50), /* 0.5 % of 1 */
+    ACCURACY(FREQUENCY, ABSOLUTE, 20),
+};
+
+/* The manual has 5-60 A and a class; what a class 0.5S meter of In = 5 A makes
+ * of that is ours. */
+static const struct mg_rating RATING = {
+    .classes = MG_CLASS_05S | MG_CLASS_2_REACTIVE,
+    .voltage_mv = 220000,
+    .frequency_mhz = 50000,
+    .start_ma = 5,
+    .min_ma = 50,
+    .tr_ma = 250,
+    .ref_ma = 5000,
+    .max_ma = 60000,
+    .impulses_per_kwh = 1600,
+    .n_phases = 1,
+    .has_export = true,
+    .min_degc = -10,
+    .max_degc = 55,
+    .register_step_mwh = 625, /* one impulse; registers are float32 kWh */
+    .repeat_pulses = {3, 3, 10, 100},
+    .accuracies = ACCURACIES,
+    .n_accuracies = sizeof ACCURACIES / sizeof *ACCURACIES,
+    .source = "KPM31 manual V2.0, 2.1 to 2.3; In = 5 A ours",
+    .repeat_source = "ours",
+    .note = "class 0.5S is for meters behind transformers (IEC 62053-22), this "
+            "one is connected directly: In = 5 A is taken, Imax = 60 A",
+};
+
 extern const struct mg_plugin mg_plugin;
 
 __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
@@ -182,4 +224,5 @@ __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
     .variant = variant,
     .driver = &DRIVER,
     .firmware = &kpm31_firmware,
+    .rating = &RATING,
 };

@@ -193,6 +193,51 @@ static unsigned variant(const void *options)
     return o->crypto != 0 ? WM3M4C_SIGNS : WM3M4C_PLAIN;
 }
 
+static bool is_one_phase(const void *options)
+{
+    const struct wm3m4c_options *o = options;
+    return o->single_phase != 0;
+}
+
+#define ACCURACY(quantity_, rule_, limit_)                                     \
+    {                                                                          \
+        .quantity = MG_Q_##quantity_, .rule = MG_ACCURACY_##rule_,             \
+        .limit = (limit_), .source = MANUAL ", 6.3"                            \
+    }
+
+static const struct mg_accuracy ACCURACIES[] = {
+    ACCURACY(VOLTAGE, OF_VALUE, 10000),
+    ACCURACY(CURRENT, OF_RATED_THEN_VALUE, 10000),
+    ACCURACY(POWER_ACTIVE, OF_RATED_THEN_VALUE, 10000),
+    ACCURACY(POWER_REACTIVE, OF_RATED_THEN_VALUE, 20000),
+    ACCURACY(POWER_APPARENT, OF_RATED_THEN_VALUE, 20000),
+    ACCURACY(FREQUENCY, OF_VALUE, 5000),
+};
+
+static const struct mg_rating RATING = {
+    .classes = MG_CLASS_B | MG_CLASS_1,
+    .voltage_mv = 230000,
+    .frequency_mhz = 50000,
+    .start_ma = 20,
+    .min_ma = 250,
+    .tr_ma = 500,
+    .ref_ma = 5000,
+    .max_ma = 40000,
+    .impulses_per_kwh = 1000,
+    .n_phases = 3,
+    .one_phase_lane = 2, /* manual 2: on L3 */
+    .is_one_phase = is_one_phase,
+    .has_export = true,
+    .min_degc = -25,
+    .max_degc = 70,
+    .register_step_mwh = 1000,
+    .repeat_pulses = {1, 1, 10, 77}, /* the manual's 10 s */
+    .accuracies = ACCURACIES,
+    .n_accuracies = sizeof ACCURACIES / sizeof *ACCURACIES,
+    .source = MANUAL ", 6.2",
+    .repeat_source = MANUAL ", 6.2: at least 10 s",
+};
+
 extern const struct mg_plugin mg_plugin;
 
 __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
@@ -210,4 +255,5 @@ __attribute__((visibility("default"))) const struct mg_plugin mg_plugin = {
     .variant = variant,
     .driver = &DRIVER,
     .firmware = &wm3m4c_firmware,
+    .rating = &RATING,
 };

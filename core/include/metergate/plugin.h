@@ -12,6 +12,7 @@
 #ifndef METERGATE_PLUGIN_H
 #define METERGATE_PLUGIN_H
 
+#include "metergate/rating.h"
 #include "metergate/types.h"
 
 #define MG_PLUGIN_ABI    4
@@ -538,6 +539,7 @@ struct mg_plugin {
     unsigned (*circuit)(const void *options);
     const struct mg_driver *driver;
     const struct mg_firmware *firmware; /* optional */
+    const struct mg_rating *rating;     /* optional: there is no type test */
 };
 
 #endif
