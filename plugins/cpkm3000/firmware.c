@@ -139,14 +139,14 @@ static void tick(void *state, const struct mg_tick *tick)
     if (is_nothing) {
         cpkm3000_fw_measure_nothing(st);
     } else {
-        cpkm3000_fw_energy_tick(st, tick->n_samples, lanes);
+        cpkm3000_fw_energy_tick(st, tick, lanes);
         cpkm3000_fw_measure(st, tick, lanes);
     }
     cpkm3000_fw_thermal_tick(st, tick->elapsed_us);
     cpkm3000_fw_nv_tick(st, tick->elapsed_us);
     cpkm3000_fw_display_tick(st, tick->elapsed_us);
     cpkm3000_fw_guard(st);
-    cpkm3000_fw_telegram_tick(st, tick->elapsed_us);
+    cpkm3000_fw_telegram_tick(st, tick);
 }
 
 /* ---- Outside ---- */

@@ -30,10 +30,8 @@ void cpkm3000_fw_display_tick(struct fw_state *st, uint32_t elapsed_us)
     uint32_t each_us = (uint32_t)(each_s < 1 ? 1 : each_s) * FW_SECOND_US;
     uint32_t n_pages = st->options->has_sw_page != 0 ? PAGE_SW + 1 : PAGE_SW;
     st->page_us += elapsed_us;
-    if (st->page_us >= each_us) {
-        st->page_us -= each_us;
-        st->page = (st->page + 1) % n_pages;
-    }
+    st->page = (st->page + st->page_us / each_us) % n_pages;
+    st->page_us %= each_us;
 }
 
 /* @param n  characters with the NUL */

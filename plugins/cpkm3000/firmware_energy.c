@@ -22,33 +22,62 @@ bool cpkm3000_fw_is_flowing(int64_t i2, uint32_t n)
     return is_above(i2, n, START_I2_Q6);
 }
 
+static int64_t share(int64_t all, uint32_t n, uint32_t of)
+{
+    return all / of * n + all % of * n / of;
+}
+
+/* n of the ticks in `from`, all alike. */
+static void move_ticks(struct fw_pending *from, struct fw_pending *to,
+                       uint32_t n)
+{
+    uint32_t of = from->n_ticks;
+    struct fw_pending part = {.ui = share(from->ui, n, of),
+                              .i2 = share(from->i2, n, of),
+                              .n = (uint32_t)share(from->n, n, of),
+                              .n_ticks = n};
+    from->ui -= part.ui;
+    from->i2 -= part.i2;
+    from->n -= part.n;
+    from->n_ticks -= n;
+    to->ui += part.ui;
+    to->i2 += part.i2;
+    to->n += part.n;
+    to->n_ticks += n;
+}
+
 /* A small current registers a second late, all or nothing of the second.
  * @return what flows for certain now */
 static int64_t decide(struct fw_pending *p, const struct fw_lane *lane,
-                      uint32_t n)
+                      const struct mg_tick *tick)
 {
-    if (is_above(lane->i2, n, SURE_I2_Q6)) {
-        return lane->ui;
+    struct fw_pending now = {.ui = lane->ui,
+                             .i2 = lane->i2,
+                             .n = tick->n_samples,
+                             .n_ticks = tick->n_ticks};
+    int64_t sure = 0;
+    if (is_above(now.i2, now.n, SURE_I2_Q6)) {
+        return now.ui;
     }
-    p->ui += lane->ui;
-    p->i2 += lane->i2;
-    p->n += n;
-    if (++p->n_ticks < PENDING_TICKS) {
-        return 0;
+    while (p->n_ticks + now.n_ticks >= PENDING_TICKS) {
+        move_ticks(&now, p, PENDING_TICKS - p->n_ticks);
+        sure += cpkm3000_fw_is_flowing(p->i2, p->n) ? p->ui : 0;
+        memset(p, 0, sizeof *p);
     }
-    int64_t ui = cpkm3000_fw_is_flowing(p->i2, p->n) ? p->ui : 0;
-    memset(p, 0, sizeof *p);
-    return ui;
+    if (now.n_ticks > 0) {
+        move_ticks(&now, p, now.n_ticks);
+    }
+    return sure;
 }
 
 /* The direction is that of the sum over the elements, and one remainder serves
  * both: what flows to and fro below an impulse is not registered twice. */
-void cpkm3000_fw_energy_tick(struct fw_state *st, uint32_t n_samples,
+void cpkm3000_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick,
                              const struct fw_lane lanes[FW_N_PHASES])
 {
     struct fw_energy *e = &st->memory.energy;
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
-        e->rest += decide(&st->pending[k], &lanes[k], n_samples);
+        e->rest += decide(&st->pending[k], &lanes[k], tick);
     }
     int64_t n = e->rest / FW_PULSE;
     e->rest %= FW_PULSE;

@@ -33,24 +33,53 @@ static unsigned line_of(const struct cpkm3000_options *o, unsigned k)
     return o->phase_map == CPKM3000_L1_L3_L2 && k > 0 ? FW_N_PHASES - k : k;
 }
 
-/* A converter's offset adds a product of the means to each sum. */
-static struct fw_lane without_offsets(const struct mg_lane_sums *s, int64_t n)
+/* Those of a second: a tick does not hold whole periods to the sample, and
+ * taking its own mean for the offset would take a part of its power. */
+static void find_offsets(struct fw_state *st, const struct mg_tick *tick)
 {
-    return (struct fw_lane){.ui = s->ui - s->u_sum * s->i_sum / n,
-                            .uq = s->uq - s->u_sum * s->i_sum / n,
-                            .u2 = s->u2 - s->u_sum * s->u_sum / n,
-                            .i2 = s->i2 - s->i_sum * s->i_sum / n,
-                            .n_saturated = s->n_saturated};
+    struct fw_offsets *o = &st->offsets_now;
+    for (unsigned k = 0; k < FW_N_PHASES; k++) {
+        o->u[k] += tick->lane[k].u_sum;
+        o->i[k] += tick->lane[k].i_sum;
+    }
+    o->n += tick->n_samples;
+    if (o->n >= FW_RATE_HZ || st->offsets.n < FW_RATE_HZ) {
+        st->offsets = *o;
+    }
+    if (o->n >= FW_RATE_HZ) {
+        memset(o, 0, sizeof *o);
+    }
 }
 
-void cpkm3000_fw_elements(const struct fw_state *st, const struct mg_tick *tick,
+/* What the means a / o->n and b / o->n add to a sum of n products. */
+static int64_t offset_part(int64_t a, int64_t b, int64_t sum_a, int64_t sum_b,
+                           const struct fw_offsets *o, uint32_t n)
+{
+    return (a * sum_b + b * sum_a) / o->n - a * b / o->n * n / o->n;
+}
+
+static struct fw_lane without_offsets(const struct mg_lane_sums *s, unsigned k,
+                                      const struct fw_offsets *o, uint32_t n)
+{
+    int64_t ui = offset_part(o->u[k], o->i[k], s->u_sum, s->i_sum, o, n);
+    return (struct fw_lane){
+        .ui = s->ui - ui,
+        .uq = s->uq - ui,
+        .u2 = s->u2 - offset_part(o->u[k], o->u[k], s->u_sum, s->u_sum, o, n),
+        .i2 = s->i2 - offset_part(o->i[k], o->i[k], s->i_sum, s->i_sum, o, n),
+        .n_saturated = s->n_saturated};
+}
+
+void cpkm3000_fw_elements(struct fw_state *st, const struct mg_tick *tick,
                           struct fw_lane ret[FW_N_PHASES])
 {
     memset(ret, 0, FW_N_PHASES * sizeof *ret);
+    find_offsets(st, tick);
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
         unsigned line = line_of(st->options, k);
         if (line < FW_N_PHASES && tick->n_samples != 0) {
-            ret[k] = without_offsets(&tick->lane[line], tick->n_samples);
+            ret[k] = without_offsets(&tick->lane[line], line, &st->offsets,
+                                     tick->n_samples);
         }
     }
 }
@@ -156,7 +185,7 @@ static void add_tick(struct fw_sums *s, const struct mg_tick *tick,
         s->lane[k].i2 += lanes[k].i2;
     }
     s->n += tick->n_samples;
-    s->n_ticks++;
+    s->n_ticks += tick->n_ticks;
     if (tick->n_crossings >= 2) {
         s->n_cycles += tick->n_crossings - 1;
         s->cycles_q8 += tick->crossing_span_q8;

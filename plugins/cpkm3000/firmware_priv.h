@@ -103,6 +103,12 @@ struct fw_sums {
     uint64_t cycles_q8; /* samples of n_cycles whole cycles, 1/256 */
 };
 
+/* Sums of the lines' samples over a second: the converters' offsets. */
+struct fw_offsets {
+    int64_t u[FW_N_PHASES], i[FW_N_PHASES];
+    uint32_t n;
+};
+
 /* What a small current would register, until it is known to be enough. */
 struct fw_pending {
     int64_t ui, i2;
@@ -185,6 +191,8 @@ struct fw_state {
     struct fw_memory memory;
     struct fw_slots slots;
     struct fw_sums sums;
+    struct fw_offsets offsets; /* of the last whole second; n 0: none yet */
+    struct fw_offsets offsets_now;
     struct fw_pending pending[FW_N_PHASES];
     struct fw_telegram telegram;
     struct fw_update update;
@@ -229,7 +237,7 @@ uint32_t cpkm3000_fw_crc32(const uint8_t *data, size_t len);
 
 /** Sums of the elements from those of the lines: wiring, variant, phase map,
  *  offsets. Without elements that are not there. */
-void cpkm3000_fw_elements(const struct fw_state *st, const struct mg_tick *tick,
+void cpkm3000_fw_elements(struct fw_state *st, const struct mg_tick *tick,
                           struct fw_lane ret[FW_N_PHASES]);
 /** Whether this current is enough to be registered, over n samples. */
 bool cpkm3000_fw_is_flowing(int64_t i2, uint32_t n);
@@ -237,7 +245,7 @@ void cpkm3000_fw_measure(struct fw_state *st, const struct mg_tick *tick,
                          const struct fw_lane lanes[FW_N_PHASES]);
 /** No value of this tick is any good. */
 void cpkm3000_fw_measure_nothing(struct fw_state *st);
-void cpkm3000_fw_energy_tick(struct fw_state *st, uint32_t n_samples,
+void cpkm3000_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick,
                              const struct fw_lane lanes[FW_N_PHASES]);
 void cpkm3000_fw_thermal_tick(struct fw_state *st, uint32_t elapsed_us);
 int64_t cpkm3000_fw_temperature_mdegc(const struct fw_state *st);
@@ -260,7 +268,7 @@ uint8_t *cpkm3000_fw_bank(const struct fw_state *st, unsigned bank);
 
 /* ---- firmware_telegram.c ---- */
 
-void cpkm3000_fw_telegram_tick(struct fw_state *st, uint32_t elapsed_us);
+void cpkm3000_fw_telegram_tick(struct fw_state *st, const struct mg_tick *tick);
 /** The next telegram of the chip is one with this challenge. */
 void cpkm3000_fw_telegram_ask(struct fw_state *st,
                               const uint8_t challenge[MG_CHALLENGE_LEN]);

@@ -53,16 +53,18 @@ static void start_if_free(struct fw_state *st)
     put_body(st, t->is_answer, t->body);
 }
 
-void cpkm3000_fw_telegram_tick(struct fw_state *st, uint32_t elapsed_us)
+/* When many ticks come as one, a telegram that nobody has taken from its buffer
+ * is not made anew. */
+void cpkm3000_fw_telegram_tick(struct fw_state *st, const struct mg_tick *tick)
 {
     struct fw_telegram *t = &st->telegram;
-    t->since_cycle_us += elapsed_us;
+    t->since_cycle_us += tick->elapsed_us;
     if (t->since_cycle_us >= CYCLE_US) {
         t->since_cycle_us %= CYCLE_US;
-        t->is_due = true;
+        t->is_due = tick->n_ticks == 1 || !t->is_ready[0];
     }
     if (t->is_busy) {
-        t->busy_us += elapsed_us;
+        t->busy_us += tick->elapsed_us;
         if (t->busy_us >= CHIP_TIMEOUT) {
             t->is_busy = false;
             st->is_crypto_late = true;

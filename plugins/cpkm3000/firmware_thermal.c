@@ -21,10 +21,9 @@ void cpkm3000_fw_thermal_tick(struct fw_state *st, uint32_t elapsed_us)
 {
     struct fw_thermal *t = &st->thermal;
     t->since_us += elapsed_us;
-    if (t->since_us >= FW_SECOND_US) {
+    for (; t->since_us >= FW_SECOND_US; t->since_us -= FW_SECOND_US) {
         int64_t target = (int64_t)(t->i2_ma2 / 1000000) * NK_PER_1E6_MA2;
         t->rise_nk += (target - t->rise_nk) / TIME_CONSTANT_S;
-        t->since_us -= FW_SECOND_US;
     }
     int64_t now = cpkm3000_fw_temperature_mdegc(st);
     if (st->broken.is_sensor_dead || now <= COOL_MDEGC) {

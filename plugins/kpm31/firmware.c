@@ -32,11 +32,8 @@ static void drop_shown(struct fw_state *st)
 }
 
 /* What flowed in a tick belongs to the rate and the month of its beginning. */
-static void tick(void *state, const struct mg_tick *tick)
+static void pass(struct fw_state *st, const struct mg_tick *tick)
 {
-    struct fw_state *st = state;
-    drop_shown(st);
-    kpm31_fw_measure(st, tick);
     if (!st->is_signal_bad) {
         kpm31_fw_energy_tick(st, tick);
     }
@@ -46,6 +43,56 @@ static void tick(void *state, const struct mg_tick *tick)
     if (st->since_save_us >= FW_SAVE_US) {
         kpm31_fw_nv_save_energies(st);
     }
+}
+
+static int64_t share(int64_t all, uint32_t n, uint32_t of)
+{
+    return all / of * n + all % of * n / of;
+}
+
+/* Take the first n ticks out of many equal ones. */
+static struct mg_tick take(struct mg_tick *many, uint32_t n)
+{
+    struct mg_tick first = *many;
+    uint32_t of = many->n_ticks;
+    struct mg_lane_sums *a = &first.lane[0];
+    struct mg_lane_sums *b = &many->lane[0];
+    first.n_ticks = n;
+    first.n_samples = (uint32_t)share(many->n_samples, n, of);
+    first.elapsed_us = (uint32_t)share(many->elapsed_us, n, of);
+    a->ui = share(b->ui, n, of);
+    a->uq = share(b->uq, n, of);
+    a->u2 = share(b->u2, n, of);
+    a->i2 = share(b->i2, n, of);
+    many->n_ticks -= n;
+    many->n_samples -= first.n_samples;
+    many->elapsed_us -= first.elapsed_us;
+    b->ui -= a->ui;
+    b->uq -= a->uq;
+    b->u2 -= a->u2;
+    b->i2 -= a->i2;
+    return first;
+}
+
+/* Rates and months begin with a minute. */
+static void tick(void *state, const struct mg_tick *tick)
+{
+    struct fw_state *st = state;
+    struct mg_tick left = *tick;
+    drop_shown(st);
+    kpm31_fw_measure(st, tick);
+    while (left.n_ticks > 1) {
+        uint32_t each_us = left.elapsed_us / left.n_ticks;
+        uint32_t minute_us = kpm31_fw_clock_left_us(st);
+        uint32_t n =
+            each_us == 0 ? left.n_ticks : (minute_us + each_us - 1) / each_us;
+        if (n >= left.n_ticks) {
+            break;
+        }
+        struct mg_tick first = take(&left, n);
+        pass(st, &first);
+    }
+    pass(st, &left);
 }
 
 static void outputs(const void *state, struct mg_fw_outputs *ret)

@@ -134,3 +134,9 @@ void kpm31_fw_clock_advance(struct fw_state *st, uint32_t elapsed_us)
         kpm31_fw_clock_lose(st); /* two digits of a year wrap */
     }
 }
+
+uint32_t kpm31_fw_clock_left_us(const struct fw_state *st)
+{
+    int64_t now_us = st->true_us + st->clock_offset_us;
+    return (uint32_t)(60 * US_PER_S - now_us % (60 * US_PER_S));
+}

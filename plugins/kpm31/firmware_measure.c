@@ -1,6 +1,8 @@
 /* From the sums of a tick to what the meter shows (manual 2.3, 6.3). */
 #include "firmware_priv.h"
 
+#include <string.h>
+
 /* Below them nothing is shown or registered (ours). The starting current is
  * 0.001 In = 5 mA with In = 5 A; the threshold lies 10 % below it so that the
  * meter surely starts there. */
@@ -28,6 +30,9 @@ bool kpm31_fw_is_flowing(int64_t u2, int64_t i2, uint32_t n)
 
 static void keep_sums(struct fw_state *st, const struct mg_tick *tick)
 {
+    if (tick->n_ticks >= FW_WINDOW) {
+        memset(st->ring, 0, sizeof st->ring);
+    }
     struct fw_sums *s = &st->ring[st->ring_at];
     *s = (struct fw_sums){.ui = tick->lane[0].ui,
                           .uq = tick->lane[0].uq,

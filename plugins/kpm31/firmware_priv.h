@@ -154,6 +154,8 @@ void kpm31_fw_clock_lose(struct fw_state *st);
 /** Read what the battery kept. */
 void kpm31_fw_clock_power_on(struct fw_state *st);
 void kpm31_fw_clock_advance(struct fw_state *st, uint32_t elapsed_us);
+/** Until the meter's clock begins its next minute, 1..60000000. */
+uint32_t kpm31_fw_clock_left_us(const struct fw_state *st);
 /** year * 12 + month (0..11) of the meter's clock. */
 int32_t kpm31_fw_clock_month(const struct fw_state *st);
 

@@ -40,7 +40,7 @@ static void add_tick(struct fw_sums *s, const struct mg_tick *tick)
         s->i2[k] += tick->lane[k].i2;
     }
     s->n += tick->n_samples;
-    s->n_ticks++;
+    s->n_ticks += tick->n_ticks;
     s->elapsed_us += tick->elapsed_us;
     if (tick->n_crossings >= 2) {
         s->n_cycles += tick->n_crossings - 1;
@@ -169,17 +169,18 @@ static void show(struct fw_state *st)
     v[FW_TEMPERATURE] = TEMPERATURE;
 }
 
-static void keep_statistics(struct fw_state *st)
+static void keep_statistics(struct fw_state *st, uint32_t n_seconds)
 {
     struct fw_statistics *a = &st->statistics;
     for (size_t k = 0; k < FW_N_VALUES; k++) {
         int64_t x = st->live.v[k];
         bool is_first = !st->has_live;
-        a->sum.v[k] += x;
+        a->sum.v[k] += x * n_seconds;
         a->max.v[k] = is_first || x > a->max.v[k] ? x : a->max.v[k];
         a->min.v[k] = is_first || x < a->min.v[k] ? x : a->min.v[k];
     }
-    if (++a->n < STATISTICS_S) {
+    a->n += n_seconds;
+    if (a->n < STATISTICS_S) {
         return;
     }
     for (size_t k = 0; k < FW_N_VALUES; k++) {
@@ -200,7 +201,7 @@ void wm3m4c_fw_measure(struct fw_state *st, const struct mg_tick *tick)
         show(st);
     }
     if (is_whole) {
-        keep_statistics(st);
+        keep_statistics(st, st->sums.elapsed_us / FW_SECOND_US);
         st->has_live = true;
         memset(&st->sums, 0, sizeof(st->sums));
     }

@@ -69,7 +69,8 @@ void meter_ticks(struct meter *m, int64_t n)
     int64_t u = f->u_mv * U_COUNTS;
     int64_t i = f->i_ma * I_COUNTS;
     int64_t ui = u * i / 1000 * TICK_SAMPLES;
-    struct mg_tick tick = {.n_samples = TICK_SAMPLES, .elapsed_us = 200000};
+    struct mg_tick tick = {
+        .n_ticks = 1, .n_samples = TICK_SAMPLES, .elapsed_us = 200000};
     tick.lane[0].u2 = u * u * TICK_SAMPLES;
     tick.lane[0].i2 = i * i * TICK_SAMPLES;
     tick.lane[0].ui = ui * f->angle.cos_pm;

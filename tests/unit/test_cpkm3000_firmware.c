@@ -76,7 +76,8 @@ static void test_offsets_do_not_count(void **state)
     (void)state;
     struct meter m;
     meter_new(&m);
-    struct mg_tick tick = {.n_samples = 320,
+    struct mg_tick tick = {.n_ticks = 1,
+                           .n_samples = 320,
                            .elapsed_us = 40000,
                            .n_crossings = 2,
                            .crossing_span_q8 = 40960};
@@ -292,7 +293,7 @@ static void test_display_wraps(void **state)
 {
     (void)state;
     struct meter m;
-    struct mg_tick tick = {.n_samples = 320, .elapsed_us = 40000};
+    struct mg_tick tick = {.n_ticks = 1, .n_samples = 320, .elapsed_us = 40000};
     meter_new(&m);
     meter_run_s(&m, 3);                  /* shows the energy */
     tick.lane[0] = (struct mg_lane_sums){/* 2500000 impulses, 125 kWh */

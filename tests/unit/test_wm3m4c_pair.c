@@ -59,7 +59,8 @@ static size_t ask(void *self, const uint8_t *pdu, size_t len, uint8_t *ret)
 static void tick(struct device *d)
 {
     const struct mg_frontend *f = wm3m4c_firmware.frontend;
-    struct mg_tick t = {.elapsed_us = 40000,
+    struct mg_tick t = {.n_ticks = 1,
+                        .elapsed_us = 40000,
                         .n_samples = f->rate_mhz / 1000 / 25,
                         .n_crossings = 2};
     t.crossing_span_q8 = t.n_samples / 2 * 256;

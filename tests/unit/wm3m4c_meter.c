@@ -92,7 +92,8 @@ void meter_serve_chip(struct meter *m)
 
 void meter_run_ms(struct meter *m, int64_t ms)
 {
-    struct mg_tick tick = {.n_samples = TICK_SAMPLES,
+    struct mg_tick tick = {.n_ticks = 1,
+                           .n_samples = TICK_SAMPLES,
                            .elapsed_us = TICK_MS * 1000,
                            .n_crossings = 2,
                            .crossing_span_q8 = 80 * 256};
