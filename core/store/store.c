@@ -32,7 +32,9 @@ static void seal(struct mg_store *s, bool is_flush)
 
 static void on_turn_end(uv_prepare_t *handle)
 {
-    seal(handle->data, false);
+    struct mg_store *s = handle->data;
+    seal(s, s->is_flush_wanted);
+    s->is_flush_wanted = false;
 }
 
 /* ---- Open and close ---- */
@@ -269,9 +271,12 @@ int mg_store_put(struct mg_store *s, const char *key, const void *value,
                             ret_ticket);
 }
 
+/* Not before the turn ends: what it hands over belongs together, a record and
+ * the row that publishes it above all. */
 void mg_store_flush(struct mg_store *s)
 {
-    seal(s, true);
+    s->is_flush_wanted = true;
+    (void)uv_prepare_start(&s->seal, on_turn_end); /* cannot fail */
 }
 
 /* ---- Look ---- */

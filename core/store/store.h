@@ -104,7 +104,8 @@ int mg_store_put(struct mg_store *store, const char *key, const void *value,
 int mg_store_get(struct mg_store *store, const char *key, void *buf, size_t cap,
                  size_t *ret_len, struct mg_err *err);
 
-/** Ask for the current commit to happen now. Loop thread. */
+/** Ask for the commit to happen as soon as this turn of the loop ends. Loop
+ *  thread. */
 void mg_store_flush(struct mg_store *store);
 
 void mg_store_stats(struct mg_store *store, struct mg_store_stats *ret);

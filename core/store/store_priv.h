@@ -24,6 +24,7 @@ struct mg_store {
     uv_async_t async;
     uv_prepare_t seal; /* runs when a turn of the loop has handed over */
     int n_open_handles;
+    bool is_flush_wanted; /* at the end of this turn */
     uint64_t last_ticket;
     struct mg_store_events events;
     void *ctx;

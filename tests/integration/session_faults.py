@@ -454,11 +454,16 @@ class Depot:
             is_idle(m) for m in self.plan.meters), 90)
         wait_for("an empty outbox", lambda: self.unsent() == 0, 60)
 
-        def all_came():
-            rows = [r for r in datasets(self.database()) if r["record"]]
+        def missing():
             texts = {s["ocmf"] for s in self.watcher.all_signed()}
-            return all(r["record"].decode() in texts for r in rows)
-        wait_for("every record on MQTT", all_came, 30)
+            return [f"{r['meter']} {r['transaction_id']} T{r['pagination']}"
+                    for r in datasets(self.database())
+                    if r["record"] and r["record"].decode() not in texts]
+        try:
+            wait_for("every record on MQTT", lambda: not missing(), 30)
+        except AssertionError:
+            raise AssertionError(f"never came on MQTT: {missing()}; "
+                                 f"{len(self.watcher.all_signed())} came")
 
     # ---- Checks ----
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/store_priv.h"
+
 static int set_up(void **state)
 {
     struct bed *bed = malloc(sizeof *bed);
@@ -395,6 +397,23 @@ static void close_commits_everything(void **state)
     mg_store_stats(bed->store, &stats);
     assert_int_equal(stats.n_rows, 2500);
     assert_int_equal(stats.n_bytes, 10 + 90 * 2 + 900 * 3 + 1500 * 4);
+}
+
+/* A record and the row that publishes it are handed over in one turn; a flush
+ * for something else in between must not part them. */
+static void flush_keeps_a_turn_together(void **state)
+{
+    struct bed *bed = *state;
+    bed_open(bed);
+    (void)bed_put(bed, "a", "1");
+    mg_store_flush(bed->store);
+    uv_mutex_lock(&bed->store->mutex);
+    bool may_be_taken = bed->store->queue.sealed != NULL;
+    size_t n_waiting = bed->store->queue.waiting.n[STORE_ITEM_PUT];
+    uv_mutex_unlock(&bed->store->mutex);
+    assert_false(may_be_taken);
+    assert_int_equal(n_waiting, 1);
+    bed_wait_durable(bed, bed_append(bed, MG_ROW_SIGNED, "t", "p"));
 }
 
 static void flush_does_not_wait(void **state)
@@ -859,6 +878,7 @@ int main(void)
         T(rows_come_back_whole_and_in_order),
         T(one_turn_is_one_commit),
         T(close_commits_everything),
+        T(flush_keeps_a_turn_together),
         T(flush_does_not_wait),
         T(much_does_not_wait),
         T(ack_deletes_for_good),
