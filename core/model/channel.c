@@ -125,6 +125,8 @@ static const struct {
     [MG_Q_EVSE_FAULT] = {0, 136, 1, 0, ONLY_TOTAL},
     [MG_Q_BOOTS] = {0, 136, 2, 0, ONLY_TOTAL},
     [MG_Q_PULSES_EXPORT] = {0, 134, 8, 1, ONLY_TOTAL},
+    [MG_Q_TEMPERATURE_AMBIENT] = {0, 96, 9, 1, ONLY_TOTAL},
+    [MG_Q_SOFTWARE_HASH] = {0, 136, 0, 2, ONLY_TOTAL},
 };
 
 /* C of the neutral conductor, and the angle of I to U of one phase: C 81 with

@@ -36,6 +36,11 @@ static void publish(struct can_meter *cm)
     add_text(&sample, MG_CH(VERSION, TOTAL), id->version);
     add_text(&sample, MG_CH(LRS_VERSION, TOTAL), id->lrs_version);
     add_text(&sample, MG_CH(LRS_HASH, TOTAL), lrs_hash);
+    if (id->has_software_hash) {
+        char hash[65];
+        hex(id->software_hash, sizeof id->software_hash, hash);
+        add_text(&sample, MG_CH(SOFTWARE_HASH, TOTAL), hash);
+    }
     mg_pipeline_sample(m, &sample);
 }
 

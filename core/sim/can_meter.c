@@ -178,6 +178,18 @@ static void send_message(struct mg_sim_can_meter *m, struct message *message)
     mg_sim_can_bus_send(m->set.bus, &m->node, &frame);
 }
 
+/* Its supply is off, or the host keeps it so; or it runs no program. */
+static bool is_dark(const struct mg_sim_can_meter *m)
+{
+    int64_t value;
+    for (size_t i = 0; i < m->set.plugin->firmware->n_signals; i++) {
+        if (mg_sim_device_signal(m->device, i, &value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void due(struct mg_timer *timer)
 {
     struct mg_sim_can_meter *m =
@@ -186,7 +198,7 @@ static void due(struct mg_timer *timer)
     uint64_t now_ns = now_of(m);
     mg_timer_start(m->set.clock, timer, now_ns + TICK_NS, due);
     mg_sim_can_meter_live(m);
-    if (mg_sim_device_is_off(m->device)) {
+    if (is_dark(m)) {
         if (m->has_transport) {
             mg_isotp_reset(&m->tp);
         }

@@ -260,8 +260,10 @@ struct mg_signal {
 /* Who a meter says it is. Texts are NUL-terminated, printable ASCII. */
 struct mg_identity {
     char serial[17], part_number[17], version[13], lrs_version[13];
-    uint8_t lrs_hash[32];   /* of the legally relevant software */
-    uint8_t public_key[64]; /* X and Y, P-256, of its telegrams */
+    uint8_t lrs_hash[32]; /* of the legally relevant software */
+    bool has_software_hash;
+    uint8_t software_hash[32]; /* of all of it */
+    uint8_t public_key[64];    /* X and Y, P-256, of its telegrams */
     bool is_sealed;
     uint8_t seal[32]; /* what it is sealed to */
 };
@@ -423,9 +425,11 @@ enum mg_fw_fault {
     MG_FW_FAULT_TELEGRAM,    /* signed telegrams come with a wrong signature */
     MG_FW_FAULT_OVER,        /* the last four, and CRYPTO, are over */
     /* Mistakes of a programmer, which a type test must find. */
-    MG_FW_FAULT_CREEP,    /* the starting threshold is four times too high */
-    MG_FW_FAULT_REMAINDER /* what is left below an impulse is lost with every
-                           * tick */
+    MG_FW_FAULT_CREEP,     /* the starting threshold is four times too high */
+    MG_FW_FAULT_REMAINDER, /* what is left below an impulse is lost with every
+                            * tick */
+    MG_FW_FAULT_IMAGE /* the code in flash is damaged, which shows at the next
+                       * start */
 };
 
 /* What a person in front of the meter sees. */
@@ -496,7 +500,9 @@ struct mg_firmware {
     /* MG_BUS_CAN; `pdu` is then a message over ISO-TP, and `unit` the node. */
     const struct mg_fw_signal *signals;
     size_t n_signals;
-    /** @return false: it has no value now; the bits of the message stay 0 */
+    /** @return false: it has no value now; the bits of the message stay 0. A
+     *  meter without a value for any signal has no supply or no program: the
+     *  host sends nothing for it. */
     bool (*signal)(const void *state, size_t index, int64_t *ret);
     /** A message that the meter sends by itself over ISO-TP; called after every
      *  tick and request until it gives 0. @param cap  MG_PDU_MAX */

@@ -134,7 +134,9 @@ enum mg_kind {
     X(LRS_HASH, "lrs_hash", TEXT, STATE)                                       \
     X(EVSE_FAULT, "evse_fault", BOOL, STATE)                                   \
     X(PULSES_EXPORT, "pulses_export", COUNT, COUNTER)                          \
-    X(BOOTS, "boots", COUNT, STATE)
+    X(BOOTS, "boots", COUNT, STATE)                                            \
+    X(TEMPERATURE_AMBIENT, "temperature_ambient", MDEGC, GAUGE)                \
+    X(SOFTWARE_HASH, "software_hash", TEXT, STATE)
 
 enum mg_quantity {
 #define X(id, key, unit, kind) MG_Q_##id,
