@@ -38,10 +38,10 @@ static double sine_of_half(mg_phase_turn whole, unsigned is_odd)
     return is_odd != 0 ? s + c * HALF_UNIT : s;
 }
 
-/* The sum of cos(order * d) over n samples: sin(n h) / sin(h), h half of what a
- * step turns this order. h is order * step / 2, whose lowest bit is kept apart:
- * where many turns of a step make nearly a whole one, it is all there is. */
-static double dirichlet(mg_phase_turn step, unsigned order, uint32_t n)
+/* sin(n h) / sin(h), h half of what a step turns this order. h is order * step
+ * / 2, whose lowest bit is kept apart: where many turns of a step make nearly a
+ * whole one, it is all there is. */
+double mg_sim_closed_kernel(mg_phase_turn step, unsigned order, uint32_t n)
 {
     uint64_t low = (step & 1) * order;
     uint64_t low_n = low * n;
@@ -80,7 +80,8 @@ static void make_kernels(const struct mg_sim_waves *w, uint32_t n,
             for (unsigned k = 0; k < 2; k++) {
                 if (!is_known[orders[k]]) {
                     is_known[orders[k]] = true;
-                    by_order[orders[k]] = dirichlet(w->step, orders[k], n);
+                    by_order[orders[k]] =
+                        mg_sim_closed_kernel(w->step, orders[k], n);
                 }
             }
             double less = by_order[orders[0]];
@@ -167,11 +168,12 @@ static int64_t rounded(double x)
 }
 
 /* A constant that is a whole count is converted without an error. */
-static double extra_power(const struct wave *x, unsigned n, double noise)
+double mg_sim_closed_extra(const struct mg_sim_component *components,
+                           unsigned n, double noise)
 {
     bool is_constant = noise == 0.0;
-    for (unsigned k = 1; k < n && is_constant; k++) {
-        is_constant = x->even[k] == 0.0 && x->odd[k] == 0.0;
+    for (unsigned k = 0; k < n && is_constant; k++) {
+        is_constant = components[k].peak == 0.0;
     }
     return is_constant ? 0.0 : noise * noise + ROUNDING_POWER;
 }
@@ -193,8 +195,10 @@ void mg_sim_closed_sums(const struct mg_sim_waves *waves, mg_phase_turn phase,
         apply(&kernels, &u, &for_u);
         apply(&kernels, &i, &for_i);
         unsigned n = kernels.n;
-        double more_u = n_samples * extra_power(&u, n, w->noise_u);
-        double more_i = n_samples * extra_power(&i, n, w->noise_i);
+        double more_u =
+            n_samples * mg_sim_closed_extra(w->u[lane], w->n, w->noise_u);
+        double more_i =
+            n_samples * mg_sim_closed_extra(w->i[lane], w->n, w->noise_i);
         ret[lane] = (struct mg_lane_sums){
             .ui = rounded(product(n, &u, &for_i)),
             .uq = rounded(product(n, &q, &for_i)),
@@ -233,17 +237,22 @@ uint32_t mg_sim_closed_longest(const struct mg_sim_waves *waves)
     return n < 1.0 ? 1 : n > 4294967295.0 ? UINT32_MAX : (uint32_t)n;
 }
 
+static double magnitude(double x)
+{
+    return x < 0.0 ? -x : x;
+}
+
 /* Each wave with harmonics below this total slope crosses zero as often as its
  * fundamental; sqrt(1 - h^2) - s > 0 with h, s the sums of the harmonics and of
  * the harmonics times their orders. */
 static bool crosses_once(const struct mg_sim_waves *w)
 {
     double fundamental = w->u[0][0].peak;
-    double high = w->dc_u[0] < 0.0 ? -w->dc_u[0] : w->dc_u[0];
+    double high = magnitude(w->dc_u[0]);
     double steep = 0.0;
     for (unsigned k = 1; k < w->n; k++) {
-        high += w->u[0][k].peak;
-        steep += w->u[0][k].peak * w->order[k];
+        high += magnitude(w->u[0][k].peak);
+        steep += magnitude(w->u[0][k].peak) * w->order[k];
     }
     double slope = fundamental * RADIANS * (double)w->step;
     if (fundamental == 0.0) {

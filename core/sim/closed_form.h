@@ -33,6 +33,14 @@ bool mg_sim_closed_is_exact(const struct mg_sim_waves *waves, double start);
 void mg_sim_closed_sums(const struct mg_sim_waves *waves, mg_phase_turn phase,
                         uint32_t n_samples, struct mg_lane_sums *ret);
 
+/** Dirichlet's kernel: the sum of cos(order * d) over n samples, d their
+ *  distances in phase from their middle. */
+double mg_sim_closed_kernel(mg_phase_turn step, unsigned order, uint32_t n);
+
+/** What noise and rounding add to the mean square of a wave of n components. */
+double mg_sim_closed_extra(const struct mg_sim_component *components,
+                           unsigned n, double noise);
+
 /** Samples whose sums stay below 2^60 each, so that a firmware can add those of
  *  three lanes or of five ticks; at least 1. */
 uint32_t mg_sim_closed_longest(const struct mg_sim_waves *waves);

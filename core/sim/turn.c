@@ -77,10 +77,10 @@ mg_phase_turn mg_mains_step(int64_t frequency_mhz, uint32_t rate_mhz)
 uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
                           unsigned n_half_periods)
 {
-    wide_turn left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1));
-    if (n_half_periods == 0) {
-        return 0;
+    uint64_t left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1)) - 1;
+    if (n_half_periods <= 1) {
+        return n_half_periods == 0 ? 0 : (uint32_t)(left / step) + 1;
     }
-    left += (wide_turn)(n_half_periods - 1) << 63;
-    return (uint32_t)((left - 1) / step) + 1;
+    wide_turn all = left + ((wide_turn)(n_half_periods - 1) << 63);
+    return (uint32_t)(all / step) + 1;
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "sim/closed_block.h"
 #include "sim/closed_form.h"
 #include "sim/rng.h"
 
@@ -347,6 +348,45 @@ static void test_same_bits(void **state)
     assert_int_equal(hash, UINT64_C(0xb897533c70fb5cc4));
 }
 
+/* A block of ticks of the fundamental says what the general form says of each,
+ * and the same bits whatever else is in the block. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    struct mg_sim_rng rng = {.state = 9};
+    for (unsigned n = 0; n < 100; n++) {
+        struct mg_sim_waves w = random_waves(&rng);
+        struct mg_sim_pure pure;
+        struct mg_sim_block block = {.n_ticks = 1 + n % MG_SIM_BLOCK};
+        struct mg_sim_block one = {.n_ticks = 1};
+        mg_phase_turn phase = mg_sim_rng_next(&rng);
+        w.n = 1;
+        mg_sim_pure_make(&w, &pure);
+        for (unsigned k = 0; k < block.n_ticks; k++) {
+            block.n_samples[k] = 1 + mg_sim_rng_below(&rng, 900);
+        }
+        mg_sim_pure_block(&pure, phase, &block);
+        for (unsigned k = 0; k < block.n_ticks; k++) {
+            struct mg_lane_sums want[MG_LANES_MAX];
+            one.n_samples[0] = block.n_samples[k];
+            mg_sim_closed_sums(&w, phase, one.n_samples[0], want);
+            mg_sim_pure_block(&pure, phase, &one);
+            unsigned lane = w.n_lanes - 1U;
+            int64_t(*sum)[MG_SIM_BLOCK] = block.sum[lane];
+            double all = 900 * 3e6 * 3e6 * 1e-14 + 1.0;
+            assert_near(want[lane].ui, sum[MG_SUM_UI][k], all);
+            assert_near(want[lane].uq, sum[MG_SUM_UQ][k], all);
+            assert_near(want[lane].u2, sum[MG_SUM_U2][k], all);
+            assert_near(want[lane].i2, sum[MG_SUM_I2][k], all);
+            assert_near(want[lane].u_sum, sum[MG_SUM_U][k], 1.0);
+            assert_near(want[lane].i_sum, sum[MG_SUM_I][k], 1.0);
+            assert_int_equal(one.sum[lane][MG_SUM_UI][0], sum[MG_SUM_UI][k]);
+            assert_int_equal(one.sum[lane][MG_SUM_UQ][0], sum[MG_SUM_UQ][k]);
+            phase += block.n_samples[k] * w.step;
+        }
+    }
+}
+
 /* Many ticks as one end where the last of them ends. */
 static void test_many_ticks_at_once(void **state)
 {
@@ -374,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_no_voltage_has_no_crossings),
         cmocka_unit_test(test_where_it_is_allowed),
         cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_many_ticks_at_once),
         cmocka_unit_test(test_same_bits),
     };

@@ -1,0 +1,50 @@
+/* The closed form (sim/closed_form.h) for many ticks of the mains' fundamental
+ * alone, which is what most meters see most of the time: what does not change
+ * from tick to tick is found once. With the phase x of the middle of a tick's n
+ * samples, every sum is
+ *
+ *   a n + D(1) (b cos x + c sin x) + D(2) (d cos 2x + e sin 2x)
+ *
+ * with Dirichlet's kernel D of the order, and a to e of the waves. */
+#ifndef MG_SIM_CLOSED_BLOCK_H
+#define MG_SIM_CLOSED_BLOCK_H
+
+#include "sim/waves.h"
+
+#define MG_SIM_BLOCK 32 /* ticks */
+
+enum mg_sim_sum {
+    MG_SUM_UI,
+    MG_SUM_UQ,
+    MG_SUM_U2,
+    MG_SUM_I2,
+    MG_SUM_U,
+    MG_SUM_I,
+    MG_N_SUMS
+};
+
+struct mg_sim_pure {
+    mg_phase_turn step;
+    unsigned n_lanes;
+    double factor[MG_LANES_MAX][MG_N_SUMS][5]; /* a to e */
+    /* Kernels of the orders 1 and 2 for odd and even numbers of samples. */
+    uint32_t n[2];
+    double kernel[2][2];
+};
+
+struct mg_sim_block {
+    unsigned n_ticks; /* 1..MG_SIM_BLOCK */
+    uint32_t n_samples[MG_SIM_BLOCK];
+    int64_t sum[MG_LANES_MAX][MG_N_SUMS][MG_SIM_BLOCK];
+};
+
+/** @param waves  as for mg_sim_closed_sums, with n = 1 */
+void mg_sim_pure_make(const struct mg_sim_waves *waves,
+                      struct mg_sim_pure *ret);
+
+/** The sums of block->n_samples, one tick after the other from `phase` on;
+ *  those of a tick do not depend on what else is in the block. */
+void mg_sim_pure_block(struct mg_sim_pure *pure, mg_phase_turn phase,
+                       struct mg_sim_block *block);
+
+#endif
