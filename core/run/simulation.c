@@ -418,6 +418,16 @@ struct mg_sim_device *mg_simulation_device(struct mg_simulation *s,
     return s->devices[meter];
 }
 
+struct mg_sim_profile mg_simulation_profile(struct mg_simulation *s,
+                                            size_t meter)
+{
+    struct mg_sim_profile profile;
+    make_profile(&s->setup->meters[meter].load,
+                 mg_sim_hash3(s->setup->simulation.seed, SALT_METER, meter),
+                 &profile);
+    return profile;
+}
+
 int mg_simulation_redirect(struct mg_setup_bus *bus, const char *address)
 {
     if (bus->modbus.framing == MG_MODBUS_RTU) {

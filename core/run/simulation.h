@@ -52,6 +52,10 @@ struct mg_sim_line *mg_simulation_optical(struct mg_simulation *simulation,
 struct mg_sim_device *mg_simulation_device(struct mg_simulation *simulation,
                                            size_t meter);
 
+/** What flows through it when nothing else is said. */
+struct mg_sim_profile mg_simulation_profile(struct mg_simulation *simulation,
+                                            size_t meter);
+
 /** Point a bus of a setup at the simulated line: a pty path or host:port;
  *  a CAN bus is then one of a socketcand server.
  *  @return MG_OK or MG_E_PROTO */

@@ -40,7 +40,9 @@ void mg_sim_can_bus_came(struct mg_sim_can_bus *bus, void *client,
     if (bus->near != NULL && client != NULL) {
         mg_can_transport_memory_deliver(bus->near, frame);
     }
-    tell_nodes(bus, NULL, frame);
+    if (!bus->faults.is_off) {
+        tell_nodes(bus, NULL, frame);
+    }
 }
 
 /* ---- Trouble ---- */
@@ -72,7 +74,7 @@ void mg_sim_can_bus_send(struct mg_sim_can_bus *bus,
     const struct mg_sim_can_faults *f = &bus->faults;
     struct mg_can_frame copy = *frame;
     uint32_t chance = mg_sim_rng_below(&bus->rng, CHANCES);
-    if (befalls(&chance, f->drop)) {
+    if (f->is_off || befalls(&chance, f->drop)) {
         return;
     }
     if (befalls(&chance, f->reorder) && !bus->has_late) {

@@ -15,6 +15,7 @@ struct mg_sim_can_faults {
     uint32_t duplicate;
     uint32_t flip;    /* one bit of the data; a real bus has a checksum */
     uint32_t reorder; /* the frame comes after the next one */
+    bool is_off;      /* nothing gets through, either way */
 };
 
 struct mg_sim_can_bus_settings {

@@ -19,6 +19,7 @@ struct mg_sim_faults {
     uint32_t noise;      /* 1 to 4 bytes before or after; TCP: as bad_crc */
     uint32_t exception;  /* 06 (busy) instead of acting */
     uint32_t stall;      /* the whole line answers nothing for 3 s */
+    bool is_unplugged;   /* nothing gets through, either way */
 };
 
 enum mg_sim_framing { MG_SIM_RTU_PTY, MG_SIM_TCP, MG_SIM_RTU_TCP };

@@ -178,6 +178,9 @@ void mg_port_answer(struct mg_sim_port *port,
     size_t len = 0;
     uint32_t baud = line->set.serial.baud;
     enum mg_sim_trouble trouble = MG_TROUBLE_NONE;
+    if (line->set.faults.is_unplugged) {
+        return;
+    }
     if (mg_line_find(line, q->unit, asked_baud, &meter, &baud) == MG_OK) {
         if (now < line->stalled_until_ns) {
             return;
