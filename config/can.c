@@ -203,8 +203,9 @@ static void check_map(struct mg_load *load, size_t i)
                       : mg_item_has(item, "dbc")   ? "dbc"
                                                    : "model";
     if (meter->dbc != NULL &&
-        mg_can_map_build(can_of(meter), variant, meter->dbc, meter->signals,
-                         meter->n_signals, &map, &err) != MG_OK) {
+        mg_can_map_build(can_of(meter), variant, mg_setup_circuit(meter),
+                         meter->dbc, meter->signals, meter->n_signals, &map,
+                         &err) != MG_OK) {
         mg_fault_add(&load->faults, mg_item_place(item, key), "%s: %s", key,
                      err.text);
     }

@@ -227,7 +227,7 @@ static int check_override(const struct mg_can_driver *driver,
 }
 
 int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
-                     const struct mg_dbc *dbc,
+                     unsigned circuit, const struct mg_dbc *dbc,
                      const struct mg_can_override *overrides, size_t n,
                      struct mg_can_map *ret, struct mg_err *err)
 {
@@ -252,12 +252,12 @@ int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
         ret->n++;
     }
     if (rc == MG_OK) {
-        rc = find_message(dbc, "request", driver->to_meter, overrides, n,
-                          &ret->to_meter, err);
+        rc = find_message(dbc, "request", driver->to_meter[circuit], overrides,
+                          n, &ret->to_meter, err);
     }
     if (rc == MG_OK) {
-        rc = find_message(dbc, "answer", driver->from_meter, overrides, n,
-                          &ret->from_meter, err);
+        rc = find_message(dbc, "answer", driver->from_meter[circuit], overrides,
+                          n, &ret->from_meter, err);
     }
     if (rc == MG_OK && ret->to_meter != NULL &&
         ret->to_meter == ret->from_meter) {

@@ -31,13 +31,13 @@ struct mg_can_map {
     const struct mg_dbc_message *to_meter, *from_meter; /* NULL: none */
 };
 
-/** @param variant  as in mg_plugin.variant
+/** @param variant,circuit  as in mg_plugin; circuit < MG_CIRCUITS_MAX
  *  @return MG_OK; MG_E_NOTFOUND: a message or signal is not in the database;
  *          MG_E_INVAL: its unit does not measure what the channel holds, an
  *          override names no channel of the table or one twice, or request and
  *          answer are one message; MG_E_NOSPC; with err */
 int mg_can_map_build(const struct mg_can_driver *driver, unsigned variant,
-                     const struct mg_dbc *dbc,
+                     unsigned circuit, const struct mg_dbc *dbc,
                      const struct mg_can_override *overrides, size_t n,
                      struct mg_can_map *ret, struct mg_err *err);
 

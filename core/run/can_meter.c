@@ -94,8 +94,8 @@ int mg_can_meter_make(struct meter *m, struct mg_err *err)
     m->can = cm;
     cm->meter = m;
     int rc = mg_can_map_build(setup->plugin->driver->can, variant_of(setup),
-                              setup->dbc, setup->signals, setup->n_signals,
-                              &cm->map, err);
+                              mg_setup_circuit(setup), setup->dbc,
+                              setup->signals, setup->n_signals, &cm->map, err);
     for (size_t i = 0; rc == MG_OK && i < cm->map.n; i++) {
         struct can_frame *f = frame_of(cm, cm->map.signals[i].message);
         if (f == NULL) {

@@ -283,8 +283,12 @@ static int check_can(const struct mg_driver *d, struct mg_err *err)
                           "a CAN driver has a DBC file, signals, and no "
                           "registers");
     }
-    if ((can->to_meter == NULL) != (can->from_meter == NULL) ||
-        (can->to_meter == NULL && d->n_procedures > 0) ||
+    bool is_paired = true;
+    for (unsigned i = 0; i < MG_CIRCUITS_MAX; i++) {
+        is_paired = is_paired &&
+                    (can->to_meter[i] == NULL) == (can->from_meter[i] == NULL);
+    }
+    if (!is_paired || (can->to_meter[0] == NULL && d->n_procedures > 0) ||
         (can->identify == NULL) != (can->identity == NULL) ||
         (can->ask_telegram == NULL) != (can->telegram == NULL)) {
         return mg_err_set(err, MG_E_INVAL,

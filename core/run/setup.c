@@ -57,6 +57,13 @@ void mg_setup_destroy(struct mg_setup *setup)
     free(setup);
 }
 
+unsigned mg_setup_circuit(const struct mg_setup_meter *meter)
+{
+    const struct mg_plugin *p = meter->plugin;
+    unsigned circuit = p->circuit == NULL ? 0 : p->circuit(meter->options);
+    return circuit < MG_CIRCUITS_MAX ? circuit : 0;
+}
+
 size_t mg_setup_descriptors(const struct mg_setup *setup)
 {
     return DESCRIPTORS_BASE + setup->n_buses; /* one line per bus */

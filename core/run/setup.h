@@ -167,6 +167,9 @@ static inline bool mg_setup_is_can(const struct mg_setup_bus *bus)
     return bus->type >= MG_SETUP_SOCKETCAN;
 }
 
+/** Which circuit of its device the meter is, < MG_CIRCUITS_MAX. */
+unsigned mg_setup_circuit(const struct mg_setup_meter *meter);
+
 /** Descriptors the gateway needs to run this. */
 size_t mg_setup_descriptors(const struct mg_setup *setup);
 

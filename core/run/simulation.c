@@ -176,12 +176,14 @@ static int make_node(struct mg_simulation *s, size_t meter,
         .clock = s->settings.clock,
         .bus = s->cans[m->bus],
         .plugin = m->plugin,
-        .variant =
-            m->plugin->variant == NULL ? 0 : m->plugin->variant(m->options),
         .dbc = m->dbc,
-        .overrides = m->signals,
-        .n_overrides = m->n_signals,
         .node = m->unit,
+        .sides[0] = {.is_used = true,
+                     .variant = m->plugin->variant == NULL
+                                    ? 0
+                                    : m->plugin->variant(m->options),
+                     .overrides = m->signals,
+                     .n_overrides = m->n_signals},
         .lived_ns = WARM_UP_MS * UINT64_C(1000000)};
     s->nodes[meter] = mg_sim_can_meter_create(&set, d, err);
     if (s->nodes[meter] == NULL) {

@@ -307,6 +307,9 @@ static const char *cheap_fault(const struct can_meter *cm,
     if (g->node != cm->meter->address) {
         return "it names another node";
     }
+    if (g->circuit != mg_setup_circuit(cm->meter->setup)) {
+        return "it is of another circuit of the device";
+    }
     if (strcmp(g->serial, k->serial) != 0) {
         return "it is of another meter";
     }

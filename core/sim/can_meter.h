@@ -1,5 +1,6 @@
-/* A simulated meter on a simulated CAN bus: sends the messages of its DBC at
- * their cycle times with what the firmware says, and answers over ISO-TP. */
+/* A simulated device on a simulated CAN bus: sends the messages of its DBC at
+ * their cycle times with what the firmware says, and answers over ISO-TP: each
+ * of its circuits on a channel of its own. */
 #ifndef MG_SIM_CAN_METER_H
 #define MG_SIM_CAN_METER_H
 
@@ -9,15 +10,22 @@
 
 struct mg_sim_can_meter;
 
+/** What the configuration says of a circuit of the device. */
+struct mg_sim_can_side {
+    bool is_used; /* false: no meter of the configuration is this circuit; it is
+                   * where the model's own DBC has it */
+    unsigned variant;
+    const struct mg_can_override *overrides;
+    size_t n_overrides;
+};
+
 struct mg_sim_can_meter_settings {
     struct mg_clock *clock;     /* borrowed */
     struct mg_sim_can_bus *bus; /* borrowed */
     const struct mg_plugin *plugin;
-    unsigned variant;
     const struct mg_dbc *dbc; /* borrowed */
-    const struct mg_can_override *overrides;
-    size_t n_overrides;
     uint8_t node;
+    struct mg_sim_can_side sides[MG_CIRCUITS_MAX];
     uint64_t lived_ns; /* time that the device has lived already */
 };
 

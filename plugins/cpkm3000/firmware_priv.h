@@ -274,7 +274,8 @@ void cpkm3000_fw_telegram_ask(struct fw_state *st,
                               const uint8_t challenge[MG_CHALLENGE_LEN]);
 size_t cpkm3000_fw_sign_request(void *state, const uint8_t **ret_message);
 void cpkm3000_fw_sign_result(void *state, const uint8_t signature[64]);
-size_t cpkm3000_fw_unasked(void *state, uint8_t *ret, size_t cap);
+size_t cpkm3000_fw_unasked(void *state, unsigned circuit, uint8_t *ret,
+                           size_t cap);
 
 /* ---- firmware_update.c: services 20h to 24h, secure boot ---- */
 

@@ -204,7 +204,7 @@ size_t cpkm3000_fw_pdu(void *state, uint8_t unit, const uint8_t *request,
                        size_t len, uint8_t *ret, size_t cap)
 {
     struct fw_state *st = state;
-    if (unit != st->env.unit || len == 0 || cap < MG_PDU_MAX) {
+    if (unit != 0 || len == 0 || cap < MG_PDU_MAX) {
         return 0;
     }
     uint8_t number = request[0];

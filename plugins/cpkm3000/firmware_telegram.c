@@ -111,7 +111,8 @@ void cpkm3000_fw_sign_result(void *state, const uint8_t signature[64])
 }
 
 /* In the order of their counters, so that none looks replayed. */
-size_t cpkm3000_fw_unasked(void *state, uint8_t *ret, size_t cap)
+size_t cpkm3000_fw_unasked(void *state, unsigned circuit, uint8_t *ret,
+                           size_t cap)
 {
     struct fw_telegram *t = &((struct fw_state *)state)->telegram;
     unsigned which = t->is_ready[0] ? 0 : 1;
@@ -119,7 +120,7 @@ size_t cpkm3000_fw_unasked(void *state, uint8_t *ret, size_t cap)
         memcmp(t->ready[1] + 26, t->ready[0] + 26, 8) < 0) {
         which = 1;
     }
-    if (!t->is_ready[which] || cap < FW_TELEGRAM_LEN) {
+    if (circuit != 0 || !t->is_ready[which] || cap < FW_TELEGRAM_LEN) {
         return 0;
     }
     memcpy(ret, t->ready[which], FW_TELEGRAM_LEN);

@@ -79,11 +79,10 @@ static void serve_chip(struct device *d)
         d->firmware->sign_request(d->state, &message) > 0) {
         d->firmware->sign_result(d->state, signature);
     }
-    for (int i = 0; d->firmware->unasked != NULL && i < 8; i++) {
+    for (unsigned i = 0; d->firmware->unasked != NULL && i < 16; i++) {
         uint8_t telegram[MG_PDU_MAX];
-        if (d->firmware->unasked(d->state, telegram, sizeof telegram) == 0) {
-            return;
-        }
+        (void)d->firmware->unasked(d->state, i % MG_CIRCUITS_MAX, telegram,
+                                   sizeof telegram);
     }
 }
 
@@ -108,8 +107,8 @@ static void load_dbc(struct device *d)
     (void)fclose(file); /* only read */
     d->dbc = mg_dbc_parse(can->dbc, text, len, &err);
     free(text);
-    if (d->dbc == NULL || mg_can_map_build(can, d->variant, d->dbc, NULL, 0,
-                                           &d->map, &err) != MG_OK) {
+    if (d->dbc == NULL || mg_can_map_build(can, d->variant, d->circuit, d->dbc,
+                                           NULL, 0, &d->map, &err) != MG_OK) {
         fail(d, "%s", err.text);
         return;
     }
@@ -183,6 +182,8 @@ void device_init(struct device *d, const struct mg_plugin *plugin,
     (void)snprintf(d->label, sizeof d->label, "%s", label);
     memcpy(d->options, options, plugin->options_size);
     d->variant = plugin->variant == NULL ? 0 : plugin->variant(d->options);
+    d->circuit =
+        plugin->circuit == NULL ? 0 : (uint8_t)plugin->circuit(d->options);
     d->state = must(malloc(d->firmware->state_size));
     d->nv = must(malloc(d->firmware->nv_size));
     memset(d->nv, 0xff, d->firmware->nv_size);
@@ -274,7 +275,8 @@ size_t device_ask(struct device *d, uint8_t unit, uint32_t baud,
     if (baud != out.baud) {
         return 0; /* noise to it */
     }
-    return d->firmware->pdu(d->state, unit, pdu, len, ret, MG_PDU_MAX);
+    uint8_t to = d->plugin->driver->can != NULL ? d->circuit : unit;
+    return d->firmware->pdu(d->state, to, pdu, len, ret, MG_PDU_MAX);
 }
 
 void device_read(struct device *d, const struct mg_plan_block *block,

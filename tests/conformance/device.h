@@ -21,6 +21,7 @@ struct device {
     char label[64]; /* "kpm31 variant=B", for messages */
     struct mg_fw_env env;
     unsigned variant;
+    uint8_t circuit;
     int64_t utc_ms;
     /* Of a meter on CAN: one block, a point for each signal. */
     struct mg_plan plan;

@@ -25,7 +25,7 @@ static size_t say(struct device *d, const uint8_t *message, size_t len)
         abort();
     }
     memcpy(exact, message, len);
-    size_t n = d->firmware->pdu(d->state, DEVICE_UNIT, exact, len, answer,
+    size_t n = d->firmware->pdu(d->state, d->circuit, exact, len, answer,
                                 sizeof answer);
     free(exact);
     if (n > sizeof answer) {
@@ -61,7 +61,7 @@ static void check_identity(struct device *d)
         return;
     }
     size_t len = can->identify(message);
-    size_t n = d->firmware->pdu(d->state, DEVICE_UNIT, message, len, answer,
+    size_t n = d->firmware->pdu(d->state, d->circuit, message, len, answer,
                                 sizeof answer);
     if (can->identity(answer, n, &identity) != MG_OK) {
         fail(d, "the driver does not understand who the meter is");

@@ -63,7 +63,7 @@ static void serve(struct meter *m)
     if (FW.sign_request(m->state, &message) > 0) {
         FW.sign_result(m->state, signature);
     }
-    while ((len = FW.unasked(m->state, out, sizeof out)) > 0) {
+    while ((len = FW.unasked(m->state, 0, out, sizeof out)) > 0) {
         expect(len == 174 && memcmp(out, "CPKM", 4) == 0);
     }
 }
@@ -85,7 +85,7 @@ static void run_s(struct meter *m, int64_t i_counts)
 static void ask(struct meter *m, const uint8_t *request, size_t len)
 {
     uint8_t ret[MG_PDU_MAX];
-    size_t n = FW.pdu(m->state, NODE, request, len, ret, sizeof ret);
+    size_t n = FW.pdu(m->state, 0, request, len, ret, sizeof ret);
     expect(n <= sizeof ret);
     if (n > 0 && ret[0] == 0x7f) {
         expect(n == 3 && ret[1] == request[0] && ret[2] >= 1 && ret[2] <= 7);

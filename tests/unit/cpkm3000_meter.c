@@ -153,7 +153,7 @@ static void serve(struct meter *m)
     uint8_t out[MG_PDU_MAX];
     size_t len;
     serve_chip(m);
-    while ((len = FW.unasked(m->state, out, sizeof out)) > 0) {
+    while ((len = FW.unasked(m->state, 0, out, sizeof out)) > 0) {
         assert_int_equal(len, TELEGRAM_LEN);
         memcpy(m->last, out, TELEGRAM_LEN);
         m->telegram = decode(out);
@@ -253,7 +253,7 @@ size_t meter_ask(struct meter *m, const uint8_t *request, size_t len,
     uint8_t *copy = malloc(len + (len == 0));
     assert_non_null(copy);
     memcpy(copy, request, len);
-    size_t n = FW.pdu(m->state, METER_NODE, copy, len, ret, MG_PDU_MAX);
+    size_t n = FW.pdu(m->state, 0, copy, len, ret, MG_PDU_MAX);
     free(copy);
     assert_true(n <= MG_PDU_MAX);
     serve(m);

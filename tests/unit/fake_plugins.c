@@ -207,8 +207,8 @@ static const struct mg_can_driver can = {
     .signals = signals,
     .n_signals = 2,
     .max_node = 31,
-    .to_meter = "MeterRequest",
-    .from_meter = "MeterAnswer",
+    .to_meter = {"MeterRequest"},
+    .from_meter = {"MeterAnswer"},
 };
 
 static const struct mg_driver can_driver = {

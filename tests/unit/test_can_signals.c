@@ -39,8 +39,8 @@ static const struct mg_fault_bit faults[] = {
 
 static const struct mg_can_driver driver = {.signals = rows,
                                             .n_signals = N_ROWS,
-                                            .to_meter = "Request",
-                                            .from_meter = "Answer",
+                                            .to_meter = {"Request"},
+                                            .from_meter = {"Answer"},
                                             .faults = faults,
                                             .n_faults = 2};
 
@@ -74,8 +74,8 @@ static void test_map(void **state)
 {
     struct mg_can_map map;
     struct mg_err err = {0};
-    assert_int_equal(mg_can_map_build(&driver, 0, *state, NULL, 0, &map, &err),
-                     MG_OK);
+    assert_int_equal(
+        mg_can_map_build(&driver, 0, 0, *state, NULL, 0, &map, &err), MG_OK);
     assert_ptr_equal(map.dbc, *state);
     assert_int_equal(map.n, 3); /* the last row is another variant's */
     for (size_t i = 0; i < map.n; i++) {
@@ -95,14 +95,14 @@ static void test_variants(void **state)
 {
     struct mg_can_map map;
     struct mg_err err = {0};
-    assert_int_equal(mg_can_map_build(&driver, 2, *state, NULL, 0, &map, &err),
-                     MG_OK);
+    assert_int_equal(
+        mg_can_map_build(&driver, 2, 0, *state, NULL, 0, &map, &err), MG_OK);
     assert_int_equal(map.n, 4);
     assert_string_equal(map.signals[3].message->name, "Far");
     assert_true(map.signals[3].message->is_extended);
     assert_int_equal(map.signals[3].exp10, 3);
-    assert_int_equal(mg_can_map_build(&driver, 31, *state, NULL, 0, &map, &err),
-                     MG_OK);
+    assert_int_equal(
+        mg_can_map_build(&driver, 31, 0, *state, NULL, 0, &map, &err), MG_OK);
     assert_int_equal(map.n, 3);
 }
 
@@ -114,7 +114,7 @@ static void test_overrides(void **state)
         override_of("request", "Answer"), override_of("answer", "Request")};
     struct mg_can_map map;
     struct mg_err err = {0};
-    assert_int_equal(mg_can_map_build(&driver, 0, *state, o, 4, &map, &err),
+    assert_int_equal(mg_can_map_build(&driver, 0, 0, *state, o, 4, &map, &err),
                      MG_OK);
     assert_int_equal(map.n, 2);
     assert_string_equal(map.signals[1].signal->name, "U1mV");
@@ -135,12 +135,12 @@ static void test_no_transport(void **state)
     struct mg_can_driver bare = driver;
     struct mg_can_map map;
     struct mg_err err = {0};
-    assert_int_equal(mg_can_map_build(&driver, 0, *state, o, 2, &map, &err),
+    assert_int_equal(mg_can_map_build(&driver, 0, 0, *state, o, 2, &map, &err),
                      MG_OK);
     assert_null(map.to_meter);
     assert_null(map.from_meter);
-    bare.to_meter = bare.from_meter = NULL;
-    assert_int_equal(mg_can_map_build(&bare, 0, *state, NULL, 0, &map, &err),
+    bare.to_meter[0] = bare.from_meter[0] = NULL;
+    assert_int_equal(mg_can_map_build(&bare, 0, 0, *state, NULL, 0, &map, &err),
                      MG_OK);
     assert_null(map.to_meter);
     assert_null(map.from_meter);
@@ -174,7 +174,7 @@ static void test_refused(void **state)
         struct mg_can_map map;
         struct mg_err err = {0};
         assert_int_equal(
-            mg_can_map_build(&driver, 0, *state, &o, 1, &map, &err),
+            mg_can_map_build(&driver, 0, 0, *state, &o, 1, &map, &err),
             cases[i].code);
         assert_int_equal(err.code, cases[i].code);
         if (strstr(err.text, cases[i].says) == NULL) {
@@ -191,7 +191,7 @@ static void test_named_twice(void **state)
         override_of("voltage_l1_v", "Live.U1mV")};
     struct mg_can_map map;
     struct mg_err err = {0};
-    assert_int_equal(mg_can_map_build(&driver, 0, *state, o, 3, &map, &err),
+    assert_int_equal(mg_can_map_build(&driver, 0, 0, *state, o, 3, &map, &err),
                      MG_E_INVAL);
     assert_non_null(strstr(err.text, "\"voltage_l1_v\" is named twice"));
 }
@@ -207,11 +207,11 @@ static void test_too_many(void **state)
     }
     big.signals = many;
     big.n_signals = MG_CAN_SIGNALS_MAX;
-    assert_int_equal(mg_can_map_build(&big, 0, *state, NULL, 0, &map, &err),
+    assert_int_equal(mg_can_map_build(&big, 0, 0, *state, NULL, 0, &map, &err),
                      MG_OK);
     assert_int_equal(map.n, MG_CAN_SIGNALS_MAX);
     big.n_signals++;
-    assert_int_equal(mg_can_map_build(&big, 0, *state, NULL, 0, &map, &err),
+    assert_int_equal(mg_can_map_build(&big, 0, 0, *state, NULL, 0, &map, &err),
                      MG_E_NOSPC);
 }
 

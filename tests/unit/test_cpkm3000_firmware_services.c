@@ -552,13 +552,13 @@ static void test_not_for_this_meter(void **state)
     uint8_t ret[MG_PDU_MAX];
     const uint8_t open[] = {0x13, 0};
     meter_new(&m);
-    assert_int_equal(FW.pdu(m.state, 8, open, 2, ret, sizeof ret), 0);
-    assert_int_equal(FW.pdu(m.state, 0, open, 2, ret, sizeof ret), 0);
-    assert_int_equal(FW.pdu(m.state, METER_NODE, open, 0, ret, sizeof ret), 0);
-    assert_int_equal(FW.pdu(m.state, METER_NODE, open, 2, ret, 252), 0);
+    assert_int_equal(FW.pdu(m.state, 1, open, 2, ret, sizeof ret), 0);
+    assert_int_equal(FW.pdu(m.state, METER_NODE, open, 2, ret, sizeof ret), 0);
+    assert_int_equal(FW.pdu(m.state, 0, open, 0, ret, sizeof ret), 0);
+    assert_int_equal(FW.pdu(m.state, 0, open, 2, ret, 252), 0);
     assert_true(meter_is_connected(&m));
     meter_run_s(&m, 1);
-    assert_int_equal(FW.unasked(m.state, ret, TELEGRAM_LEN - 1), 0);
+    assert_int_equal(FW.unasked(m.state, 0, ret, TELEGRAM_LEN - 1), 0);
 }
 
 /* Nothing outside can write an energy: any message, energies as before, also

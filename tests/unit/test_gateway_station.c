@@ -175,9 +175,10 @@ static void plug_in(struct site *s, uint32_t serial)
         .clock = s->bed.clock,
         .bus = s->bus,
         .plugin = m->plugin,
-        .variant = m->plugin->variant(m->options),
         .dbc = s->dbc,
         .node = NODE,
+        .sides[0] = {.is_used = true,
+                     .variant = m->plugin->variant(m->options)},
         .lived_ns = 2000 * BED_MS};
     s->meter = mg_sim_can_meter_create(&set, s->device, &err);
     assert_non_null(s->meter);

@@ -109,9 +109,10 @@ static bool signal_value(const void *state, size_t index, int64_t *ret)
     return index != TEMPERATURE || !s->is_blind;
 }
 
-static size_t unasked(void *state, uint8_t *ret, size_t cap)
+static size_t unasked(void *state, unsigned circuit, uint8_t *ret, size_t cap)
 {
     struct small *s = state;
+    assert_int_equal(circuit, 0);
     assert_int_equal(cap, MG_PDU_MAX);
     if (s->n_unasked > 0) {
         s->n_unasked--;
@@ -161,8 +162,8 @@ static const struct mg_signal rows[] = {
 static const struct mg_can_driver can_driver = {.signals = rows,
                                                 .n_signals = 4,
                                                 .max_node = 31,
-                                                .to_meter = "Request",
-                                                .from_meter = "Answer"};
+                                                .to_meter = {"Request"},
+                                                .from_meter = {"Answer"}};
 static const struct mg_driver driver = {.can = &can_driver};
 static const struct mg_plugin plugin = {
     .bus = MG_BUS_CAN, .driver = &driver, .firmware = &firmware};
@@ -248,14 +249,14 @@ new_meter(struct bed *b, uint8_t node, uint64_t lived_ns,
     const struct mg_sim_profile profile = {
         .is_fixed = true,
         .fixed = {.voltage_mv = 230000, .frequency_mhz = 50000}};
-    const struct mg_sim_can_meter_settings settings = {.clock = b->clock,
-                                                       .bus = b->bus,
-                                                       .plugin = &plugin,
-                                                       .dbc = b->dbc,
-                                                       .overrides = overrides,
-                                                       .n_overrides = n,
-                                                       .node = node,
-                                                       .lived_ns = lived_ns};
+    const struct mg_sim_can_meter_settings settings = {
+        .clock = b->clock,
+        .bus = b->bus,
+        .plugin = &plugin,
+        .dbc = b->dbc,
+        .sides[0] = {.is_used = true, .overrides = overrides, .n_overrides = n},
+        .node = node,
+        .lived_ns = lived_ns};
     b->device = mg_sim_device_create(&plugin, NULL, &profile, 1, 1, node, 0, 0);
     assert_non_null(b->device);
     return mg_sim_can_meter_create(&settings, b->device, err);
@@ -374,7 +375,7 @@ static void check_answer(struct bed *b, size_t len)
     run_ms(b, 3000);
     assert_int_equal(b->n_messages, n_before + 1);
     assert_int_equal(b->len, len + 1);
-    assert_int_equal(b->message[0], NODE);
+    assert_int_equal(b->message[0], 0); /* the circuit */
     assert_memory_equal(b->message + 1, request, len);
 }
 
@@ -703,7 +704,7 @@ static void test_two_meters(void **state)
     mg_sim_can_bus_send(b->bus, &b->node, &f);
     assert_int_equal(b->n, 1);
     assert_int_equal(b->log[0].frame.id, 1760 + NODE + 1);
-    assert_int_equal(b->log[0].frame.data[1], NODE + 1);
+    assert_int_equal(b->log[0].frame.len, 8);
     run_ms(b, 1000);
     assert_int_equal(n_of(b, 288 + NODE), n_of(b, 288 + NODE + 1));
     mg_sim_can_meter_destroy(other);

@@ -45,6 +45,7 @@ struct mg_option {
     const char *def_text;       /* TEXT; optional, default "" */
     uint16_t offset, size;      /* place in the struct; size for TEXT */
     const char *help;           /* one sentence with the unit */
+    bool is_device; /* of the whole device: its meters must agree on it */
 };
 
 /* ---- Register table ---- */
@@ -273,9 +274,9 @@ struct mg_identity {
 /* A signed energy telegram. Not verified yet: the core does that. */
 struct mg_telegram {
     char serial[17];
-    uint8_t node;
+    uint8_t node, circuit; /* a device that is one meter: circuit 0 */
     uint32_t boot;
-    uint64_t counter; /* non-volatile, one more with each telegram */
+    uint64_t counter; /* non-volatile, higher with each telegram */
     uint64_t uptime_ms;
     int64_t import_mwh, export_mwh, resolution_mwh;
     uint32_t status; /* bits as MG_Q_ERROR_WORD of this meter */
@@ -298,9 +299,9 @@ struct mg_can_driver {
     const struct mg_signal *signals;
     size_t n_signals;
     uint8_t max_node; /* addresses are 0..max_node */
-    /* Messages of the DBC that carry ISO-TP; NULL: there is none, and neither
-     * procedures nor what follows. */
-    const char *to_meter, *from_meter;
+    /* Messages of the DBC that carry ISO-TP, of each circuit of the device;
+     * NULL: there is none, and neither procedures nor what follows. */
+    const char *to_meter[MG_CIRCUITS_MAX], *from_meter[MG_CIRCUITS_MAX];
     /** The question who it is. @return length */
     size_t (*identify)(uint8_t ret[MG_PDU_MAX]);
     /** @return MG_OK; MG_E_NOSUP: this is no answer to it; MG_E_PROTO: it is,
@@ -497,16 +498,18 @@ struct mg_firmware {
     /** Optional: as pdu, for the meter's second port, the optical one. */
     size_t (*optical_pdu)(void *state, uint8_t unit, const uint8_t *request,
                           size_t len, uint8_t *ret, size_t cap);
-    /* MG_BUS_CAN; `pdu` is then a message over ISO-TP, and `unit` the node. */
+    /* MG_BUS_CAN; `pdu` is then a message over ISO-TP to the circuit `unit`,
+     * which comes as `to_meter` of it and goes back as its `from_meter`. */
     const struct mg_fw_signal *signals;
     size_t n_signals;
     /** @return false: it has no value now; the bits of the message stay 0. A
      *  meter without a value for any signal has no supply or no program: the
      *  host sends nothing for it. */
     bool (*signal)(const void *state, size_t index, int64_t *ret);
-    /** A message that the meter sends by itself over ISO-TP; called after every
-     *  tick and request until it gives 0. @param cap  MG_PDU_MAX */
-    size_t (*unasked)(void *state, uint8_t *ret, size_t cap);
+    /** A message that a circuit sends by itself over ISO-TP; called for each
+     *  after every tick and request until it gives 0.
+     *  @param cap  MG_PDU_MAX */
+    size_t (*unasked)(void *state, unsigned circuit, uint8_t *ret, size_t cap);
     void (*display)(const void *state,
                     struct mg_fw_display *ret); /* optional */
 };
