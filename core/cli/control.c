@@ -19,8 +19,14 @@ struct words {
 struct mg_sim_faults control_faults(uint32_t per_10000)
 {
     uint32_t each = (per_10000 + FAULT_KINDS - 1) / FAULT_KINDS;
-    return (struct mg_sim_faults){each, each, each, each,
-                                  each, each, each, each};
+    return (struct mg_sim_faults){.drop = each,
+                                  .late = each,
+                                  .bad_crc = each,
+                                  .half_frame = each,
+                                  .wrong_unit = each,
+                                  .noise = each,
+                                  .exception = each,
+                                  .stall = each};
 }
 
 static int find_meter(const struct control *c, const char *id, size_t *ret)
