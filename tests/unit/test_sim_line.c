@@ -569,7 +569,14 @@ static uint64_t campaign(uint64_t seed, unsigned *ret_good)
 {
     struct mg_sim_line_settings set = settings(MG_SIM_RTU_PTY);
     set.seed = seed;
-    set.faults = (struct mg_sim_faults){100, 100, 100, 100, 100, 100, 100, 100};
+    set.faults = (struct mg_sim_faults){.drop = 100,
+                                        .late = 100,
+                                        .bad_crc = 100,
+                                        .half_frame = 100,
+                                        .wrong_unit = 100,
+                                        .noise = 100,
+                                        .exception = 100,
+                                        .stall = 100};
     struct client *c = start(&set);
     uint64_t hash = 1;
     *ret_good = 0;
