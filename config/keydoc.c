@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "config/scenario.h"
+#include "config/scenario_keys.h"
 
 #define WORDS_MAX 200
 
@@ -152,15 +154,17 @@ static void document_section(const struct mg_section *section, const char *name,
     (void)fputc('\n', out);
 }
 
-void mg_keys_document(FILE *out)
+static void document(const struct mg_section *root, FILE *out)
 {
-    const struct mg_section *root = &mg_section_root;
     document_section(root, "The file", out);
     for (size_t i = 0; i < root->n_keys; i++) {
         const struct mg_section *section = root->keys[i].section;
+        if (section == NULL) {
+            continue;
+        }
         document_section(section, root->keys[i].name, out);
         for (size_t j = 0; j < section->n_keys; j++) {
-            if (section->keys[j].type == MG_KEY_SECTION) {
+            if (section->keys[j].section != NULL) {
                 char name[64];
                 (void)snprintf(name, sizeof name, "%s: %s", root->keys[i].name,
                                section->keys[j].name);
@@ -168,4 +172,14 @@ void mg_keys_document(FILE *out)
             }
         }
     }
+}
+
+void mg_keys_document(FILE *out)
+{
+    document(&mg_section_root, out);
+}
+
+void mg_scenario_document(FILE *out)
+{
+    document(&mg_section_scenario, out);
 }

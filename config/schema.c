@@ -7,6 +7,8 @@
 #include "config/json_out.h"
 #include "config/keys.h"
 #include "config/load.h"
+#include "config/scenario.h"
+#include "config/scenario_keys.h"
 
 #define DIALECT "https://json-schema.org/draft/2020-12/schema"
 #define NUMBER  "[0-9]+(\\.[0-9]+)?"
@@ -339,12 +341,25 @@ static void write_section(struct schema *s, const struct mg_section *section,
     }
 }
 
-/* Inside an entry: a section, a list of names, or options. */
+/* The caller writes an entry and closes. */
+static void open_list(struct mg_json_out *j, const struct mg_key *key)
+{
+    mg_json_out_str(j, "type", "array");
+    mg_json_out_int(j, "minItems", 1);
+    mg_json_out_int(j, "maxItems", key->max);
+    mg_json_out_open(j, "items", '{');
+}
+
+/* Inside an entry: a section, a list of sections or names, or options. */
 static void write_inner(struct schema *s, const struct mg_key *key)
 {
     struct mg_json_out *j = &s->j;
     if (key->type == MG_KEY_SECTION) {
         write_section(s, key->section, NULL);
+    } else if (key->type == MG_KEY_LIST) {
+        open_list(j, key);
+        write_section(s, key->section, NULL);
+        mg_json_out_close(j, '}');
     } else if (key->type == MG_KEY_NAMES) {
         mg_json_out_str(j, "type", "array");
         mg_json_out_bool(j, "uniqueItems", true);
@@ -360,10 +375,7 @@ static void write_outer(struct schema *s, const struct mg_key *key)
         write_section(s, key->section, write_inner);
         return;
     }
-    mg_json_out_str(j, "type", "array");
-    mg_json_out_int(j, "minItems", 1);
-    mg_json_out_int(j, "maxItems", key->max);
-    mg_json_out_open(j, "items", '{');
+    open_list(j, key);
     write_section(s, key->section, write_inner);
     if (key->section == mg_section_of("meters")) {
         write_model_conditions(s);
@@ -371,13 +383,25 @@ static void write_outer(struct schema *s, const struct mg_key *key)
     mg_json_out_close(j, '}');
 }
 
-void mg_config_schema(const struct mg_plugins *plugins, FILE *out)
+static void write_schema(const struct mg_section *root, const char *title,
+                         const struct mg_plugins *plugins, FILE *out)
 {
     struct schema s = {.j = {.out = out}, .plugins = plugins};
     mg_json_out_open(&s.j, NULL, '{');
     mg_json_out_str(&s.j, "$schema", DIALECT);
-    mg_json_out_str(&s.j, "title", "metergate configuration");
-    write_section(&s, &mg_section_root, write_outer);
+    mg_json_out_str(&s.j, "title", title);
+    write_section(&s, root, write_outer);
     mg_json_out_close(&s.j, '}');
     (void)fputc('\n', out);
+}
+
+void mg_config_schema(const struct mg_plugins *plugins, FILE *out)
+{
+    write_schema(&mg_section_root, "metergate configuration", plugins, out);
+}
+
+void mg_scenario_schema(FILE *out)
+{
+    static const struct mg_plugins none = {0};
+    write_schema(&mg_section_scenario, "metergate scenario", &none, out);
 }
