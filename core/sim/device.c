@@ -38,10 +38,14 @@ struct mg_sim_device {
     int64_t energy_mwh, energy_pj; /* true; the rest below 1 mWh */
 };
 
+static size_t to_multiple(size_t n, size_t of)
+{
+    return (n + of - 1) / of * of;
+}
+
 static size_t aligned(size_t n)
 {
-    return (n + alignof(max_align_t) - 1) / alignof(max_align_t) *
-           alignof(max_align_t);
+    return to_multiple(n, alignof(max_align_t));
 }
 
 /* A meter that signs has a key made of its seed and serial number. */
@@ -100,10 +104,14 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
     size_t options_at = aligned(sizeof(struct mg_sim_device));
     size_t state_at = options_at + aligned(n_options);
     size_t nv_at = state_at + aligned(fw->state_size);
-    struct mg_sim_device *d = calloc(1, nv_at + fw->nv_size);
+    size_t size =
+        to_multiple(nv_at + fw->nv_size, alignof(struct mg_sim_device));
+    struct mg_sim_device *d =
+        aligned_alloc(alignof(struct mg_sim_device), size);
     if (d == NULL) {
         return NULL;
     }
+    memset(d, 0, size);
     if (mg_sim_frontend_init(&d->frontend, fw->frontend,
                              mg_sim_hash3(seed, 1, serial)) != MG_OK) {
         free(d);

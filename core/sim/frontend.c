@@ -1,37 +1,14 @@
 #include "sim/frontend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/rng.h"
+#include "sim/transients.h"
 
-#define CHUNK MG_FRONTEND_CHUNK
-#define WIDE  MG_FRONTEND_WIDE
+#define CHUNK MG_CHUNK
 
-#define SQRT2 1.4142135623730950488
-
-/* Adding and taking away 1.5 * 2^52 rounds a small double half to even. */
-#define ROUNDER 6755399441055744.0
-
-/* The sum of four bytes of chance: mean, standard deviation, farthest. */
-#define NOISE_MEAN  510.0
-#define NOISE_SIGMA 147.8
-#define NOISE_PEAK  3.46
-
-struct chunk {
-    double u[CHUNK], q[CHUNK], i[CHUNK]; /* counts */
-    double noise_u[CHUNK], noise_i[CHUNK];
-};
-
-/* Voltage and current at a chunk's start, in counts. */
-struct phasors {
-    double u_sin, u_cos, i_sin, i_cos;
-};
-
-/* Sums side by side, so that they can be made in parallel. Exact: each is of
- * CHUNK / WIDE products of two 24-bit counts, far below 2^53. */
-struct wide_sums {
-    double ui[WIDE], uq[WIDE], u2[WIDE], i2[WIDE], u[WIDE], i[WIDE];
-};
+__extension__ typedef unsigned __int128 wide_turn;
 
 static bool is_sane(const struct mg_frontend *d)
 {
@@ -43,7 +20,13 @@ static bool is_sane(const struct mg_frontend *d)
     return d->rate_mhz >= 1000000 && d->rate_mhz <= 1000000000 && longest > 0 &&
            longest <= d->rate_mhz / 1000 && d->n_lanes >= 1 &&
            d->n_lanes <= MG_LANES_MAX && d->bits >= 8 && d->bits <= 24 &&
-           d->full_scale_mv > 0 && d->full_scale_ma > 0;
+           d->sinc_order <= 5 && d->full_scale_mv > 0 && d->full_scale_ma > 0;
+}
+
+static mg_sample_path *choose_kernel(void)
+{
+    mg_sample_path *path = mg_sample_path_named(getenv("MG_SIM_ISA"));
+    return path != NULL ? path : mg_sample_path_named(NULL);
 }
 
 int mg_sim_frontend_init(struct mg_sim_frontend *fe,
@@ -53,11 +36,15 @@ int mg_sim_frontend_init(struct mg_sim_frontend *fe,
         return MG_E_INVAL;
     }
     struct mg_sim_rng rng = {.state = seed};
-    *fe = (struct mg_sim_frontend){.description = description};
+    memset(fe, 0, sizeof *fe);
+    fe->description = description;
+    fe->kernel = choose_kernel();
     fe->phase = mg_sim_rng_next(&rng);
-    for (size_t k = 0; k < WIDE; k++) {
+    for (size_t k = 0; k < MG_WIDE; k++) {
         fe->noise[k] = mg_sim_rng_next(&rng) | 1; /* xorshift stays at 0 */
     }
+    fe->spike_rng = mg_sim_rng_next(&rng);
+    fe->spike_in = mg_sim_rng_below(&rng, 1U << 20);
     struct mg_sim_mains mains;
     mg_sim_mains_balanced(&(struct mg_sim_load){.frequency_mhz = 50000},
                           &mains);
@@ -65,16 +52,57 @@ int mg_sim_frontend_init(struct mg_sim_frontend *fe,
     return MG_OK;
 }
 
-static void make_tables(struct mg_sim_frontend *fe)
+/* ---- The mains ---- */
+
+static void make_turns(mg_phase_turn step, struct mg_sample_turns *t)
 {
-    fe->turn_cos[0] = 1.0;
-    fe->turn_sin[0] = 0.0;
+    t->cosine[0] = 1.0;
+    t->sine[0] = 0.0;
     for (size_t half = 1; half < CHUNK; half *= 2) {
         double s, c;
-        mg_sincos(fe->step * half, &s, &c);
+        mg_sincos(step * half, &s, &c);
         for (size_t k = 0; k < half; k++) {
-            fe->turn_cos[half + k] = fe->turn_cos[k] * c - fe->turn_sin[k] * s;
-            fe->turn_sin[half + k] = fe->turn_sin[k] * c + fe->turn_cos[k] * s;
+            t->cosine[half + k] = t->cosine[k] * c - t->sine[k] * s;
+            t->sine[half + k] = t->sine[k] * c + t->cosine[k] * s;
+        }
+    }
+}
+
+/* Which components have to be computed at all. */
+static uint8_t find_used(const struct mg_sim_waves *w, bool is_current,
+                         uint8_t ret[MG_SIM_COMPONENTS_MAX])
+{
+    uint8_t n_used = 0;
+    for (uint8_t n = 0; n < w->n; n++) {
+        bool is_used = n == 0; /* the shapes are cut from it */
+        for (unsigned lane = 0; lane < w->n_lanes; lane++) {
+            double peak = is_current ? w->i[lane][n].peak : w->u[lane][n].peak;
+            is_used = is_used || peak != 0.0;
+        }
+        if (is_used) {
+            ret[n_used++] = n;
+        }
+    }
+    return n_used;
+}
+
+static void make_phasors(const struct mg_sim_component *of, unsigned n,
+                         double *ret_sin, double *ret_cos)
+{
+    for (unsigned k = 0; k < n; k++) {
+        double s, c;
+        mg_sincos(of[k].phase, &s, &c);
+        ret_sin[k] = of[k].peak * s;
+        ret_cos[k] = of[k].peak * c;
+    }
+}
+
+static void add_defect(struct mg_sim_frontend *fe)
+{
+    struct mg_sim_waves *w = &fe->waves;
+    for (unsigned lane = 0; lane < w->n_lanes; lane++) {
+        for (unsigned n = 0; n < w->n; n++) {
+            w->i[lane][n].phase -= mg_turn_from_cdeg(fe->phase_error_cdeg);
         }
     }
 }
@@ -82,20 +110,30 @@ static void make_tables(struct mg_sim_frontend *fe)
 void mg_sim_frontend_set(struct mg_sim_frontend *fe,
                          const struct mg_sim_mains *mains)
 {
-    const struct mg_sim_phase *load = &mains->phase[0];
-    const struct mg_frontend *d = fe->description;
-    double half_scale = (double)((uint32_t)1 << (d->bits - 1));
-    fe->peak_u = (double)load->voltage_mv * SQRT2 / d->full_scale_mv *
-                 half_scale * (1.0 + d->gain_u_ppm * 1e-6);
-    fe->peak_i = (double)load->current_ma * SQRT2 / d->full_scale_ma *
-                 half_scale * (1.0 + d->gain_i_ppm * 1e-6);
-    fe->lag = mg_turn_from_cdeg(load->phase_cdeg) +
-              mg_turn_from_cdeg(d->phase_error_cdeg);
-    if (mains->frequency_mhz != fe->frequency_mhz) {
-        fe->frequency_mhz = mains->frequency_mhz;
-        fe->step = mg_mains_step(mains->frequency_mhz, d->rate_mhz);
-        make_tables(fe);
+    struct mg_sim_waves *w = &fe->waves;
+    if (fe->has_waves && memcmp(&fe->mains, mains, sizeof *mains) == 0) {
+        return;
     }
+    struct mg_sim_waves before = *w;
+    if (fe->ring.start_ns != mains->ringing.start_ns) {
+        fe->ring = (struct mg_sim_ring){.start_ns = mains->ringing.start_ns};
+    }
+    fe->mains = *mains;
+    mg_sim_waves_make(fe->description, mains, w);
+    add_defect(fe);
+    for (unsigned n = 0; n < w->n; n++) {
+        if (n >= before.n || w->order[n] != before.order[n] ||
+            w->step != before.step) {
+            make_turns(w->step * w->order[n], &fe->turns[n]);
+        }
+    }
+    for (unsigned lane = 0; lane < w->n_lanes; lane++) {
+        make_phasors(w->u[lane], w->n, fe->u_sin[lane], fe->u_cos[lane]);
+        make_phasors(w->i[lane], w->n, fe->i_sin[lane], fe->i_cos[lane]);
+    }
+    fe->n_u = find_used(w, false, fe->used_u);
+    fe->n_i = find_used(w, true, fe->used_i);
+    fe->has_waves = true;
 }
 
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe)
@@ -103,153 +141,78 @@ uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe)
     const struct mg_frontend *d = fe->description;
     return d->samples_per_tick != 0
                ? d->samples_per_tick
-               : mg_mains_samples(fe->phase, fe->step, d->half_periods);
+               : mg_mains_samples(fe->phase, fe->waves.step, d->half_periods);
 }
 
-/* An integer below 2^52 as a double, by its bits: plain SSE2 has no conversion
- * for four or two of them at once. */
-static double from_bits(uint64_t small)
-{
-    uint64_t bits = small | UINT64_C(0x4330000000000000); /* 2^52 + small */
-    double x;
-    memcpy(&x, &bits, sizeof(x));
-    return x - 4503599627370496.0;
-}
+/* ---- Samples ---- */
 
-/* Near enough to a normal distribution, in units of 1 / NOISE_SIGMA: four
- * uniform bytes added, for voltage and current from one draw of xorshift. */
-static void make_noise(uint64_t state[WIDE], size_t n, struct chunk *c)
-{
-    uint64_t x[WIDE];
-    memcpy(x, state, sizeof(x));
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = 0; k < WIDE; k++) {
-            x[k] ^= x[k] << 13;
-            x[k] ^= x[k] >> 7;
-            x[k] ^= x[k] << 17;
-            uint64_t sums = (x[k] & UINT64_C(0x00ff00ff00ff00ff)) +
-                            (x[k] >> 8 & UINT64_C(0x00ff00ff00ff00ff));
-            sums = (sums & UINT64_C(0x0000ffff0000ffff)) +
-                   (sums >> 16 & UINT64_C(0x0000ffff0000ffff));
-            c->noise_u[b + k] = from_bits(sums & 0xffff) - NOISE_MEAN;
-            c->noise_i[b + k] = from_bits(sums >> 32) - NOISE_MEAN;
-        }
-    }
-    memcpy(state, x, sizeof(x));
-}
+/* Where the orders are at a chunk's start. */
+struct start {
+    double sine[MG_SIM_COMPONENTS_MAX], cosine[MG_SIM_COMPONENTS_MAX];
+};
 
-static inline double convert(double x, double full)
+static void make_signal(const struct mg_sim_frontend *fe,
+                        const struct start *start, const uint8_t *used,
+                        const double *own_sin, const double *own_cos,
+                        struct mg_sample_signal *ret)
 {
-    x = (x + ROUNDER) - ROUNDER;
-    x = x > full - 1.0 ? full - 1.0 : x;
-    return x < -full ? -full : x;
-}
-
-/* Samples from the phasors at the chunk's start: voltage a_u sin + b_u cos, a
- * quarter period back -b_u sin + a_u cos, current a_i sin + b_i cos. */
-static void convert_all(const struct mg_sim_frontend *fe,
-                        const struct phasors *p, size_t n, struct chunk *c)
-{
-    const struct mg_frontend *d = fe->description;
-    double full = (double)((uint32_t)1 << (d->bits - 1));
-    double noise_u = d->noise_u_mlsb * 1e-3 / NOISE_SIGMA;
-    double noise_i = d->noise_i_mlsb * 1e-3 / NOISE_SIGMA;
-    double offset_u = d->offset_u_lsb;
-    double offset_i = d->offset_i_lsb;
-    double u_sin = p->u_sin, u_cos = p->u_cos, i_sin = p->i_sin,
-           i_cos = p->i_cos;
-    for (size_t k = 0; k < n; k++) {
-        double co = fe->turn_cos[k];
-        double si = fe->turn_sin[k];
-        double extra_u = c->noise_u[k] * noise_u + offset_u;
-        double extra_i = c->noise_i[k] * noise_i + offset_i;
-        c->u[k] = convert(u_sin * co + u_cos * si + extra_u, full);
-        c->q[k] = convert(u_sin * si - u_cos * co + extra_u, full);
-        c->i[k] = convert(i_sin * co + i_cos * si + extra_i, full);
+    for (unsigned k = 0; k < ret->n; k++) {
+        unsigned n = used[k];
+        double s = start->sine[n];
+        double c = start->cosine[n];
+        ret->term[k] =
+            (struct mg_sample_term){.sine = s * own_cos[n] + c * own_sin[n],
+                                    .cosine = c * own_cos[n] - s * own_sin[n],
+                                    .turns = &fe->turns[n]};
     }
 }
 
-static uint32_t count_at_end_stop(const double *x, size_t n, double full)
+/* A quarter period of the fundamental earlier: each order turns back by as many
+ * quarters. */
+static void make_quarter(const struct mg_sim_waves *w, const uint8_t *used,
+                         const struct mg_sample_signal *u,
+                         struct mg_sample_signal *ret)
 {
-    uint32_t count = 0;
-    for (size_t k = 0; k < n; k++) {
-        count += (x[k] >= full - 1.0) | (x[k] <= -full);
+    for (unsigned k = 0; k < u->n; k++) {
+        const struct mg_sample_term *t = &u->term[k];
+        unsigned quarters = w->order[used[k]] & 3U;
+        double s = (quarters & 1U) != 0 ? -t->cosine : t->sine;
+        double c = (quarters & 1U) != 0 ? t->sine : t->cosine;
+        ret->term[k] = (struct mg_sample_term){.sine = quarters >= 2 ? -s : s,
+                                               .cosine = quarters >= 2 ? -c : c,
+                                               .turns = t->turns};
     }
-    return count;
 }
 
-/* Most signals never come near: then there is nothing to look for. */
-static uint32_t count_saturated(const struct mg_sim_frontend *fe,
-                                const struct chunk *c, size_t n)
+static void sample_chunk(struct mg_sim_frontend *fe, struct mg_sample_job *job,
+                         struct mg_lane_sums *sums, double *u)
 {
-    const struct mg_frontend *d = fe->description;
-    double full = (double)((uint32_t)1 << (d->bits - 1));
-    double u = fe->peak_u + d->noise_u_mlsb * (NOISE_PEAK * 1e-3);
-    double i = fe->peak_i + d->noise_i_mlsb * (NOISE_PEAK * 1e-3);
-    double offset_u = d->offset_u_lsb < 0 ? -d->offset_u_lsb : d->offset_u_lsb;
-    double offset_i = d->offset_i_lsb < 0 ? -d->offset_i_lsb : d->offset_i_lsb;
-    uint32_t count = 0;
-    if (u + offset_u >= full - 2.0) {
-        count += count_at_end_stop(c->u, n, full);
+    const struct mg_sim_waves *w = &fe->waves;
+    const struct mg_sample_extras *extras = job->extras;
+    struct start start;
+    for (unsigned n = 0; n < w->n; n++) {
+        mg_sincos(fe->phase * w->order[n], &start.sine[n], &start.cosine[n]);
     }
-    if (i + offset_i >= full - 2.0) {
-        count += count_at_end_stop(c->i, n, full);
+    for (unsigned lane = 0; lane < w->n_lanes; lane++) {
+        make_signal(fe, &start, fe->used_u, fe->u_sin[lane], fe->u_cos[lane],
+                    &job->u);
+        make_signal(fe, &start, fe->used_i, fe->i_sin[lane], fe->i_cos[lane],
+                    &job->i);
+        make_quarter(w, fe->used_u, &job->u, &job->q);
+        job->u.dc = job->q.dc = w->dc_u[lane];
+        job->i.dc = w->dc_i[lane];
+        job->extras = extras == NULL ? NULL : &extras[lane];
+        fe->kernel(job, &sums[lane], lane == 0 ? u : NULL);
     }
-    return count;
+    job->extras = extras;
 }
 
-static int64_t total(const double wide[WIDE])
+void mg_sim_frontend_skip(struct mg_sim_frontend *fe, uint32_t n_samples)
 {
-    double sum = 0.0;
-    for (size_t k = 0; k < WIDE; k++) {
-        sum += wide[k];
-    }
-    return (int64_t)sum;
-}
-
-static void add_sums(const struct chunk *c, size_t n, struct mg_lane_sums *sums)
-{
-    struct wide_sums w = {0};
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = 0; k < WIDE; k++) {
-            double u = c->u[b + k];
-            double i = c->i[b + k];
-            w.ui[k] += u * i;
-            w.uq[k] += c->q[b + k] * i;
-            w.u2[k] += u * u;
-            w.i2[k] += i * i;
-            w.u[k] += u;
-            w.i[k] += i;
-        }
-    }
-    sums->ui += total(w.ui);
-    sums->uq += total(w.uq);
-    sums->u2 += total(w.u2);
-    sums->i2 += total(w.i2);
-    sums->u_sum += total(w.u);
-    sums->i_sum += total(w.i);
-}
-
-/* n samples of one lane from `phase` on, in counts. Past n up to the next
- * multiple of WIDE there are zeros, which add nothing to any sum. */
-static void sample_lane(struct mg_sim_frontend *fe, mg_phase_turn phase,
-                        size_t n, struct chunk *c, struct mg_lane_sums *sums)
-{
-    size_t n_wide = (n + WIDE - 1) / WIDE * WIDE;
-    struct phasors p;
-    mg_sincos(phase, &p.u_sin, &p.u_cos);
-    mg_sincos(phase - fe->lag, &p.i_sin, &p.i_cos);
-    p.u_sin *= fe->peak_u;
-    p.u_cos *= fe->peak_u;
-    p.i_sin *= fe->peak_i;
-    p.i_cos *= fe->peak_i;
-    make_noise(fe->noise, n_wide, c);
-    convert_all(fe, &p, n_wide, c);
-    for (size_t k = n; k < n_wide; k++) {
-        c->u[k] = c->q[k] = c->i[k] = 0.0;
-    }
-    add_sums(c, n_wide, sums);
-    sums->n_saturated += count_saturated(fe, c, n);
+    wide_turn x = (wide_turn)fe->n_turns << 64 | fe->phase;
+    x += (wide_turn)fe->waves.step * n_samples;
+    fe->phase = (mg_phase_turn)x;
+    fe->n_turns = (uint64_t)(x >> 64);
 }
 
 struct crossings {
@@ -278,21 +241,30 @@ static void find_crossings(const double *u, size_t n, uint32_t at, double last,
 void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
                           struct mg_tick *ret)
 {
-    struct chunk c = {0};
+    const struct mg_sim_waves *w = &fe->waves;
+    bool has_extras = mg_sim_has_extras(w);
+    struct mg_sample_extras extras[MG_LANES_MAX];
+    double u[CHUNK];
     struct crossings x = {0};
+    struct mg_sample_job job;
+    job.noise_u = w->noise_u;
+    job.noise_i = w->noise_i;
+    job.full = w->full;
+    job.may_clip = w->may_clip;
+    job.u.n = job.q.n = fe->n_u;
+    job.i.n = fe->n_i;
+    job.extras = has_extras ? extras : NULL;
+    job.noise = fe->noise;
     *ret = (struct mg_tick){.n_ticks = 1, .n_samples = n_samples};
     for (uint32_t at = 0; at < n_samples; at += CHUNK) {
-        size_t n = n_samples - at < CHUNK ? n_samples - at : CHUNK;
-        mg_phase_turn phase = fe->phase;
-        for (size_t lane = 0; lane < fe->description->n_lanes; lane++) {
-            sample_lane(fe, phase, n, &c, &ret->lane[lane]);
-            if (lane == 0) {
-                find_crossings(c.u, n, at, fe->last_u, &x);
-                fe->last_u = c.u[n - 1];
-            }
-            phase -= MG_TURN_THIRD; /* L2 is behind L1, L3 behind L2 */
+        job.n = n_samples - at < CHUNK ? n_samples - at : CHUNK;
+        if (has_extras) {
+            mg_sim_extras_make(fe, at, job.n, extras);
         }
-        fe->phase += fe->step * n;
+        sample_chunk(fe, &job, ret->lane, u);
+        find_crossings(u, job.n, at, fe->last_u, &x);
+        fe->last_u = u[job.n - 1];
+        mg_sim_frontend_skip(fe, (uint32_t)job.n);
     }
     ret->n_crossings = x.n;
     ret->crossing_span_q8 = (uint32_t)(x.last_q8 - x.first_q8);

@@ -38,4 +38,10 @@ void mg_sim_waves_make(const struct mg_frontend *description,
                        const struct mg_sim_mains *mains,
                        struct mg_sim_waves *ret);
 
+/** What the converter's filter leaves of a sinusoid, as a part of what it
+ * leaves of 50 Hz: (sin x / x) ^ sinc_order with x = pi f / rate; negative
+ * beyond odd zeros of odd powers.
+ *  @param f_mhz  > 0 */
+double mg_sim_droop(const struct mg_frontend *description, int64_t f_mhz);
+
 #endif
