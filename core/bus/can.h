@@ -52,7 +52,7 @@ struct mg_can_transport_events {
 };
 
 struct mg_can_transport_ops {
-    /** @param filters  copied; taken anew with each open
+    /** @param filters  copied; taken anew with each open; NULL: all frames
      *  @return as mg_transport_ops.open */
     int (*open)(struct mg_can_transport *t, const struct mg_can_filter *filters,
                 size_t n, struct mg_err *err);
@@ -153,6 +153,11 @@ void mg_can_destroy(struct mg_can *can);
  *  @param listener  borrowed until mg_can_destroy
  *  @return MG_OK, MG_E_NOSPC, MG_E_INVAL: no such identifier */
 int mg_can_listen(struct mg_can *can, struct mg_can_listener *listener);
+
+/** Hear every frame that none of the others is for; its identifier does not
+ *  matter. For who takes part as a whole bus does. One at a time; as
+ *  mg_can_listen otherwise. */
+void mg_can_listen_rest(struct mg_can *can, struct mg_can_listener *listener);
 
 /** Queue a frame; `done` (optional) is called when it has gone to the
  *  controller (from within this call too), or with a code when it never will:

@@ -39,6 +39,12 @@ int mg_can_listen(struct mg_can *can, struct mg_can_listener *listener)
     return MG_OK;
 }
 
+void mg_can_listen_rest(struct mg_can *can, struct mg_can_listener *listener)
+{
+    can->rest = listener;
+    mg_can_renew(can);
+}
+
 /* @return there is one of this identifier earlier in the list */
 static bool is_repeated(const struct mg_can_listener *first,
                         const struct mg_can_listener *l)
@@ -54,6 +60,11 @@ static bool is_repeated(const struct mg_can_listener *first,
 int mg_can_filters(const struct mg_can *can, struct mg_can_filter **ret,
                    size_t *ret_n)
 {
+    *ret = NULL;
+    *ret_n = 0;
+    if (can->rest != NULL) {
+        return MG_OK;
+    }
     struct mg_can_filter *filters =
         calloc(can->n_listeners + 1, sizeof *filters);
     if (filters == NULL) {
@@ -88,5 +99,9 @@ void mg_can_dispatch(struct mg_can *can, const struct mg_can_frame *frame,
         }
         l = next;
     }
-    can->stats.n_foreign += is_wanted ? 0 : 1;
+    if (!is_wanted && can->rest != NULL) {
+        can->rest->frame(can->rest, frame, arrived_ns);
+    } else {
+        can->stats.n_foreign += is_wanted ? 0 : 1;
+    }
 }

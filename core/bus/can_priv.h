@@ -37,6 +37,7 @@ struct mg_can {
 
     struct mg_can_listener *buckets[CAN_BUCKETS];
     size_t n_listeners;
+    struct mg_can_listener *rest; /* of frames that nobody is for; NULL: none */
 
     struct can_waiting queue[MG_CAN_QUEUE_MAX]; /* a ring */
     size_t head, n_queued;
@@ -50,7 +51,7 @@ void mg_can_renew(struct mg_can *can); /* open anew as soon as possible */
 
 /* can_listen.c */
 int mg_can_filters(const struct mg_can *can, struct mg_can_filter **ret,
-                   size_t *ret_n); /* to be freed; MG_OK or MG_E_NOMEM */
+                   size_t *ret_n); /* to be freed; NULL: all; MG_OK or MG_E_NOMEM */
 void mg_can_dispatch(struct mg_can *can, const struct mg_can_frame *frame,
                      uint64_t arrived_ns);
 

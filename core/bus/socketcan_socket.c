@@ -60,7 +60,7 @@ int mg_socketcan_check_kernel(const char *interface, struct mg_err *err)
 static int set_filters(int fd, const struct mg_can_filter *filters, size_t n)
 {
     struct can_filter raw[CAN_RAW_FILTER_MAX];
-    if (n > CAN_RAW_FILTER_MAX) {
+    if (filters == NULL || n > CAN_RAW_FILTER_MAX) {
         return 0; /* everything comes, and the engine sorts it out */
     }
     for (size_t i = 0; i < n; i++) {

@@ -15,7 +15,7 @@ struct simulate {
     const char *file, *link_dir, *keep_dir;
     uint16_t port_base;
     uint64_t for_ms;
-    bool is_json, has_control;
+    bool is_json, has_control, is_on_socketcan;
     struct mg_sim_faults faults;
 };
 
@@ -30,6 +30,12 @@ static void help(void)
         "  --port-base N    the file's first bus on port N, the next on N + 1 "
         "...; else\n"
         "                   free ports. Serial lines have none\n"
+        "  --socketcan      CAN buses of type socketcan on their interface "
+        "too, "
+        "which must\n"
+        "                   be up: vcan0, or can1 that is wired to the "
+        "gateway's "
+        "can0\n"
         "  --keep DIR       keep the meters' memories in DIR across runs\n"
         "  --faults N       N of 10,000 answers go wrong, all kinds alike\n"
         "  --for DURATION   stop by itself\n"
@@ -134,6 +140,8 @@ static int serve(const struct simulate *o)
             &app, &(struct mg_simulation_settings){.link_dir = o->link_dir,
                                                    .keep_dir = o->keep_dir,
                                                    .port_base = o->port_base,
+                                                   .is_on_socketcan =
+                                                       o->is_on_socketcan,
                                                    .faults = o->faults});
     }
     if (exit_code == 0 && o->has_control &&
@@ -203,6 +211,9 @@ static int take_option(int c, struct simulate *o)
     case 'j':
         o->is_json = true;
         return 0;
+    case 's':
+        o->is_on_socketcan = true;
+        return 0;
     case 'o':
         o->has_control = true;
         return 0;
@@ -219,6 +230,7 @@ static int parse(int argc, char **argv, struct simulate *o)
     static const struct option options[] = {
         {"links", required_argument, NULL, 'l'},
         {"port-base", required_argument, NULL, 'p'},
+        {"socketcan", no_argument, NULL, 's'},
         {"keep", required_argument, NULL, 'k'},
         {"faults", required_argument, NULL, 'f'},
         {"for", required_argument, NULL, 't'},

@@ -157,6 +157,11 @@ static int make_can(struct mg_simulation *s, size_t bus, struct mg_err *err)
         .host = "127.0.0.1",
         .seed = mg_sim_hash3(s->setup->simulation.seed, SALT_LINE, bus)};
     (void)snprintf(set.name, sizeof set.name, "%s", b->can.interface);
+    if (s->settings.is_on_socketcan && b->type == MG_SETUP_SOCKETCAN) {
+        (void)snprintf(set.interface, sizeof set.interface, "%s",
+                       b->can.interface);
+        set.is_fd = b->can.is_fd;
+    }
     if (s->settings.port_base != 0) {
         if (bus > 65535U - s->settings.port_base) {
             return mg_err_set(err, MG_E_RANGE, "its port would be above 65535");

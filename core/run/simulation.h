@@ -17,6 +17,7 @@ struct mg_simulation_settings {
     const char *keep_dir; /* non-volatile memories across runs; NULL: none */
     uint16_t port_base;   /* TCP buses on port_base, +1, ...; 0 = any port */
     struct mg_sim_faults faults;
+    bool is_on_socketcan; /* CAN buses are on their interfaces too */
 };
 
 /** @param setup  borrowed

@@ -26,6 +26,9 @@ static void tell_all(struct mg_sim_can_bus *bus,
     if (bus->server != NULL) {
         mg_sim_can_server_send(bus->server, NULL, frame);
     }
+    if (bus->wire != NULL) {
+        mg_sim_can_wire_send(bus->wire, frame);
+    }
     if (bus->near != NULL) {
         mg_can_transport_memory_deliver(bus->near, frame);
     }
@@ -36,6 +39,9 @@ void mg_sim_can_bus_came(struct mg_sim_can_bus *bus, void *client,
 {
     if (bus->server != NULL) {
         mg_sim_can_server_send(bus->server, client, frame);
+    }
+    if (bus->wire != NULL && client != bus->wire) {
+        mg_sim_can_wire_send(bus->wire, frame);
     }
     if (bus->near != NULL && client != NULL) {
         mg_can_transport_memory_deliver(bus->near, frame);
@@ -120,8 +126,13 @@ mg_sim_can_bus_create(uv_loop_t *loop, struct mg_clock *clock,
     if (loop != NULL) {
         bus->server = mg_sim_can_server_create(loop, bus, settings->host,
                                                settings->port, err);
-        if (bus->server == NULL) {
-            free(bus);
+        if (bus->server != NULL && settings->interface[0] != '\0') {
+            bus->wire = mg_sim_can_wire_create(loop, bus, settings->interface,
+                                               settings->is_fd, err);
+        }
+        if (bus->server == NULL ||
+            (settings->interface[0] != '\0' && bus->wire == NULL)) {
+            mg_sim_can_bus_destroy(bus);
             return NULL;
         }
     }
@@ -131,6 +142,7 @@ mg_sim_can_bus_create(uv_loop_t *loop, struct mg_clock *clock,
 void mg_sim_can_bus_destroy(struct mg_sim_can_bus *bus)
 {
     if (bus != NULL) {
+        mg_sim_can_wire_destroy(bus->wire);
         mg_sim_can_server_destroy(bus->server);
         free(bus);
     }

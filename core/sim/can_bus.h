@@ -19,9 +19,12 @@ struct mg_sim_can_faults {
 };
 
 struct mg_sim_can_bus_settings {
-    char host[64]; /* to listen on */
-    uint16_t port; /* 0 = any */
-    char name[16]; /* of the bus: "can0" */
+    char host[64];      /* to listen on */
+    uint16_t port;      /* 0 = any */
+    char name[16];      /* of the bus: "can0" */
+    char interface[16]; /* of SocketCAN, to be on as well; "": none. It is taken
+                         * as it is, up or not */
+    bool is_fd;         /* the interface takes CAN FD frames */
     uint64_t seed;
     struct mg_sim_can_faults faults;
 };

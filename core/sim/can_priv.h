@@ -1,5 +1,5 @@
-/* What the two halves of the simulated CAN bus share: can_bus.c (who hears
- * what) and can_server.c (clients over TCP). */
+/* What the parts of the simulated CAN bus share: can_bus.c (who hears what),
+ * can_server.c (clients over TCP) and can_wire.c (a SocketCAN interface). */
 #ifndef MG_SIM_CAN_PRIV_H
 #define MG_SIM_CAN_PRIV_H
 
@@ -7,6 +7,7 @@
 #include "sim/rng.h"
 
 struct mg_sim_can_server;
+struct mg_sim_can_wire;
 
 struct mg_sim_can_bus {
     struct mg_clock *clock;
@@ -14,6 +15,7 @@ struct mg_sim_can_bus {
     struct mg_sim_can_node *nodes;
     struct mg_can_transport *near;    /* borrowed; NULL: none */
     struct mg_sim_can_server *server; /* NULL: in memory */
+    struct mg_sim_can_wire *wire;     /* NULL: on no interface */
     struct mg_sim_rng rng;
     struct mg_sim_can_faults faults;
     bool has_late; /* comes after the next frame */
@@ -35,5 +37,16 @@ const char *mg_sim_can_server_address(const struct mg_sim_can_server *server);
 void mg_sim_can_server_send(struct mg_sim_can_server *server,
                             const void *but_client,
                             const struct mg_can_frame *frame);
+
+/* can_wire.c */
+/** Opens by itself, and again when the interface was lost; says so in the log.
+ *  @return owned; NULL with err when out of memory */
+struct mg_sim_can_wire *mg_sim_can_wire_create(uv_loop_t *loop,
+                                               struct mg_sim_can_bus *bus,
+                                               const char *interface,
+                                               bool is_fd, struct mg_err *err);
+void mg_sim_can_wire_destroy(struct mg_sim_can_wire *wire);
+void mg_sim_can_wire_send(struct mg_sim_can_wire *wire,
+                          const struct mg_can_frame *frame);
 
 #endif

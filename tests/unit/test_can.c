@@ -291,6 +291,32 @@ static void everyone_who_listens_hears_in_order(void **unused)
     bed_free(b);
 }
 
+/* What nobody is for goes to who listens to the rest, in any form. */
+static void the_rest_is_heard(void **unused)
+{
+    (void)unused;
+    struct bed *b = bed_memory();
+    struct ear one = ear(b, 'a', 0x123, false);
+    struct ear rest = ear(b, 'r', 0, false);
+    assert_int_equal(mg_can_listen(b->can, &one.listener), MG_OK);
+    mg_can_listen_rest(b->can, &rest.listener);
+    run_ms(b, 0);
+    struct mg_can_frame f = frame_of(0x123);
+    mg_can_transport_memory_deliver(b->line, &f);
+    f.is_extended = true;
+    mg_can_transport_memory_deliver(b->line, &f);
+    run_ms(b, 0);
+    assert_string_equal(b->order, "Uar");
+    assert_int_equal(mg_can_stats(b->can)->n_foreign, 0);
+    mg_can_listen_rest(b->can, NULL);
+    run_ms(b, 0);
+    mg_can_transport_memory_deliver(b->line, &f);
+    run_ms(b, 0);
+    assert_int_equal(rest.n, 1);
+    assert_int_equal(mg_can_stats(b->can)->n_foreign, 1);
+    bed_free(b);
+}
+
 /* Identifiers that share a bucket of the table do not share listeners. */
 static void a_table_full_of_listeners(void **unused)
 {
@@ -747,6 +773,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_with_the_next_turn),
         cmocka_unit_test(everyone_who_listens_hears_in_order),
+        cmocka_unit_test(the_rest_is_heard),
         cmocka_unit_test(a_table_full_of_listeners),
         cmocka_unit_test(refuses_what_does_not_exist),
         cmocka_unit_test(sends_in_order_and_tells),
