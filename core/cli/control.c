@@ -116,7 +116,9 @@ static const char *load(struct control *c, const struct words *words)
     if (parse_number(words->second, LOAD_MAX_MA, &ma) != MG_OK) {
         return "expected milliamperes, at most 100000";
     }
-    mg_sim_device_set_current(meter_now(c, meter), (int64_t)ma);
+    mg_sim_device_set_current(meter_now(c, meter),
+                              mg_setup_circuit(&c->app->setup->meters[meter]),
+                              (int64_t)ma);
     return NULL;
 }
 

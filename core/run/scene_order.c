@@ -186,7 +186,9 @@ static const char *load(const struct order *o)
         return "expected milliamperes, at most 100000";
     }
     struct mg_scene *s = o->scene;
-    mg_sim_device_set_current(meter_now(o), ma);
+    mg_sim_device_set_current(
+        meter_now(o), mg_setup_circuit(&s->settings.setup->meters[o->meter]),
+        ma);
     mg_sim_play_fix(s->play, o->meter, ma);
     if (s->devices[s->device_of[o->meter]].is_driven) {
         mg_scene_drive(s, o->meter);

@@ -64,6 +64,23 @@ unsigned mg_setup_circuit(const struct mg_setup_meter *meter)
     return circuit < MG_CIRCUITS_MAX ? circuit : 0;
 }
 
+bool mg_setup_is_one_device(const struct mg_setup_meter *a,
+                            const struct mg_setup_meter *b)
+{
+    return a->plugin != NULL && a->plugin == b->plugin &&
+           a->plugin->circuit != NULL && a->bus == b->bus && a->unit == b->unit;
+}
+
+size_t mg_setup_device(const struct mg_setup *setup, size_t meter)
+{
+    const struct mg_setup_meter *m = &setup->meters[meter];
+    size_t i = m->plugin->circuit == NULL ? meter : 0;
+    while (i < meter && !mg_setup_is_one_device(&setup->meters[i], m)) {
+        i++;
+    }
+    return i;
+}
+
 size_t mg_setup_descriptors(const struct mg_setup *setup)
 {
     return DESCRIPTORS_BASE + setup->n_buses; /* one line per bus */

@@ -170,6 +170,13 @@ static inline bool mg_setup_is_can(const struct mg_setup_bus *bus)
 /** Which circuit of its device the meter is, < MG_CIRCUITS_MAX. */
 unsigned mg_setup_circuit(const struct mg_setup_meter *meter);
 
+/** Two meters are one device: circuits of one model at one address. */
+bool mg_setup_is_one_device(const struct mg_setup_meter *a,
+                            const struct mg_setup_meter *b);
+
+/** The first meter of a meter's device: itself, or one before it. */
+size_t mg_setup_device(const struct mg_setup *setup, size_t meter);
+
 /** Descriptors the gateway needs to run this. */
 size_t mg_setup_descriptors(const struct mg_setup *setup);
 

@@ -22,12 +22,15 @@
 struct mg_simulation {
     const struct mg_setup *setup;
     struct mg_simulation_settings settings;
-    char *keep_dir;                  /* owned; NULL: nothing is kept */
-    struct mg_sim_line **lines;      /* owned, one per bus; NULL: CAN */
-    struct mg_sim_can_bus **cans;    /* owned, one per bus; NULL: Modbus */
-    struct mg_sim_can_meter **nodes; /* owned, one per meter; NULL: Modbus */
-    struct mg_sim_line **optical;    /* owned, one per meter; NULL: none */
-    struct mg_sim_device **devices;  /* borrowed from the lines and nodes */
+    char *keep_dir;               /* owned; NULL: nothing is kept */
+    struct mg_sim_line **lines;   /* owned, one per bus; NULL: CAN */
+    struct mg_sim_can_bus **cans; /* owned, one per bus; NULL: Modbus */
+    struct mg_sim_can_meter *
+        *nodes;                     /* owned, of the first meter of each device;
+                                     * NULL: Modbus, or another meter */
+    struct mg_sim_line **optical;   /* owned, one per meter; NULL: none */
+    struct mg_sim_device **devices; /* borrowed from the lines and nodes */
+    size_t *first;                  /* owned; of each meter's device */
 };
 
 /* Different streams for each meter and line of one seed. */
@@ -173,23 +176,60 @@ static int make_can(struct mg_simulation *s, size_t bus, struct mg_err *err)
     return s->cans[bus] == NULL ? err->code : MG_OK;
 }
 
+/* Meter i is one of the device whose first is `first`. */
+static bool is_part(const struct mg_simulation *s, size_t first, size_t i)
+{
+    const struct mg_setup_meter *meters = s->setup->meters;
+    return i == first || mg_setup_is_one_device(&meters[first], &meters[i]);
+}
+
+static void add_side(const struct mg_setup_meter *m,
+                     struct mg_sim_can_meter_settings *ret)
+{
+    ret->sides[mg_setup_circuit(m)] = (struct mg_sim_can_side){
+        .is_used = true,
+        .variant =
+            m->plugin->variant == NULL ? 0 : m->plugin->variant(m->options),
+        .overrides = m->signals,
+        .n_overrides = m->n_signals};
+}
+
+/* Each of its meters has a load of its own; nothing flows where there is none.
+ */
+static void set_loads(struct mg_simulation *s, size_t first)
+{
+    struct mg_sim_device *d = s->devices[first];
+    if (s->setup->meters[first].plugin->circuit == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < MG_CIRCUITS_MAX; i++) {
+        mg_sim_device_set_profile(d, i, NULL);
+    }
+    for (size_t i = first; i < s->setup->n_meters; i++) {
+        if (is_part(s, first, i)) {
+            struct mg_sim_profile profile = mg_simulation_profile(s, i);
+            mg_sim_device_set_profile(d, mg_setup_circuit(&s->setup->meters[i]),
+                                      &profile);
+        }
+    }
+}
+
 static int make_node(struct mg_simulation *s, size_t meter,
                      struct mg_sim_device *d, struct mg_err *err)
 {
     const struct mg_setup_meter *m = &s->setup->meters[meter];
-    const struct mg_sim_can_meter_settings set = {
-        .clock = s->settings.clock,
-        .bus = s->cans[m->bus],
-        .plugin = m->plugin,
-        .dbc = m->dbc,
-        .node = m->unit,
-        .sides[0] = {.is_used = true,
-                     .variant = m->plugin->variant == NULL
-                                    ? 0
-                                    : m->plugin->variant(m->options),
-                     .overrides = m->signals,
-                     .n_overrides = m->n_signals},
-        .lived_ns = WARM_UP_MS * UINT64_C(1000000)};
+    struct mg_sim_can_meter_settings set = {.clock = s->settings.clock,
+                                            .bus = s->cans[m->bus],
+                                            .plugin = m->plugin,
+                                            .dbc = m->dbc,
+                                            .node = m->unit,
+                                            .lived_ns =
+                                                WARM_UP_MS * UINT64_C(1000000)};
+    for (size_t i = meter; i < s->setup->n_meters; i++) {
+        if (is_part(s, meter, i)) {
+            add_side(&s->setup->meters[i], &set);
+        }
+    }
     s->nodes[meter] = mg_sim_can_meter_create(&set, d, err);
     if (s->nodes[meter] == NULL) {
         s->devices[meter] = NULL;
@@ -258,9 +298,13 @@ static int make_device(struct mg_simulation *s, size_t meter,
         return mg_err_set(err, MG_E_NOSUP, "%s: %s has no simulated meter",
                           m->id, m->plugin->model);
     }
+    s->first[meter] = mg_setup_device(s->setup, meter);
+    if (s->first[meter] != meter) {
+        s->devices[meter] = s->devices[s->first[meter]];
+        return MG_OK;
+    }
     uint64_t seed = mg_sim_hash3(s->setup->simulation.seed, SALT_METER, meter);
-    struct mg_sim_profile profile;
-    make_profile(&m->load, seed, &profile);
+    struct mg_sim_profile profile = mg_simulation_profile(s, meter);
     struct mg_sim_device *d = mg_sim_device_create(
         m->plugin, m->options, &profile, seed, FIRST_SERIAL + (uint32_t)meter,
         m->unit, b->tty.serial.baud,
@@ -269,6 +313,7 @@ static int make_device(struct mg_simulation *s, size_t meter,
         return mg_err_set(err, MG_E_NOMEM, "%s: out of memory", m->id);
     }
     s->devices[meter] = d;
+    set_loads(s, meter);
     if (s->keep_dir != NULL) {
         load_nv(s, meter);
     }
@@ -345,8 +390,9 @@ mg_simulation_create(const struct mg_setup *setup,
     s->nodes = calloc(setup->n_meters + 1, sizeof(struct mg_sim_can_meter *));
     s->optical = calloc(setup->n_meters + 1, sizeof(struct mg_sim_line *));
     s->devices = calloc(setup->n_meters + 1, sizeof(struct mg_sim_device *));
+    s->first = calloc(setup->n_meters + 1, sizeof(size_t));
     if (s->lines == NULL || s->cans == NULL || s->nodes == NULL ||
-        s->optical == NULL || s->devices == NULL) {
+        s->optical == NULL || s->devices == NULL || s->first == NULL) {
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
     } else if (prepare_keep_dir(s, err) == MG_OK && make_all(s, err) == MG_OK) {
         return s;
@@ -361,9 +407,9 @@ void mg_simulation_destroy(struct mg_simulation *s)
         return;
     }
     for (size_t i = 0;
-         s->keep_dir != NULL && s->devices != NULL && i < s->setup->n_meters;
+         s->keep_dir != NULL && s->first != NULL && i < s->setup->n_meters;
          i++) {
-        if (s->devices[i] != NULL) {
+        if (s->devices[i] != NULL && s->first[i] == i) {
             save_nv(s, i);
         }
     }
@@ -381,6 +427,7 @@ void mg_simulation_destroy(struct mg_simulation *s)
         mg_sim_can_bus_destroy(s->cans[i]);
     }
     free(s->keep_dir);
+    free(s->first);
     free(s->devices);
     free(s->optical);
     free(s->nodes);
@@ -402,8 +449,8 @@ struct mg_sim_can_bus *mg_simulation_can(struct mg_simulation *s, size_t bus)
 
 void mg_simulation_live(struct mg_simulation *s, size_t meter)
 {
-    if (s->nodes[meter] != NULL) {
-        mg_sim_can_meter_live(s->nodes[meter]);
+    if (s->nodes[s->first[meter]] != NULL) {
+        mg_sim_can_meter_live(s->nodes[s->first[meter]]);
     } else {
         mg_sim_line_live(s->lines[s->setup->meters[meter].bus]);
     }

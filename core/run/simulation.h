@@ -14,7 +14,8 @@ struct mg_simulation_settings {
     struct mg_clock *clock;
     const char *link_dir; /* stable links to the ptys, <dir>/<bus> and
                            * <dir>/<meter>-optical; NULL: none */
-    const char *keep_dir; /* non-volatile memories across runs; NULL: none */
+    const char *keep_dir; /* non-volatile memories across runs, each named after
+                           * its device's first meter; NULL: none */
     uint16_t port_base;   /* TCP buses on port_base, +1, ...; 0 = any port */
     struct mg_sim_faults faults;
     bool is_on_socketcan; /* CAN buses are on their interfaces too */
@@ -49,7 +50,8 @@ struct mg_sim_line *mg_simulation_line(struct mg_simulation *simulation,
 struct mg_sim_line *mg_simulation_optical(struct mg_simulation *simulation,
                                           size_t meter);
 
-/** The simulated meter of setup->meters[meter]; borrowed. */
+/** The simulated meter of setup->meters[meter]; borrowed. Meters that are one
+ *  device (mg_setup_is_one_device) have the same one. */
 struct mg_sim_device *mg_simulation_device(struct mg_simulation *simulation,
                                            size_t meter);
 

@@ -21,7 +21,8 @@
 
 struct mg_sim_device {
     const struct mg_firmware *firmware; /* borrowed */
-    struct mg_sim_profile profile;
+    struct mg_sim_profile profile[MG_CIRCUITS_MAX];
+    bool has_load[MG_CIRCUITS_MAX]; /* else nothing flows */
     struct mg_sim_frontend frontend;
     struct mg_sim_source source; /* at NULL: the profile */
     struct mg_sim_mains mains;   /* of the next tick */
@@ -119,7 +120,9 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
     }
     uint8_t *memory = (uint8_t *)d;
     d->firmware = fw;
-    d->profile = *profile;
+    for (unsigned i = 0; i < MG_CIRCUITS_MAX; i++) {
+        mg_sim_device_set_profile(d, i, profile);
+    }
     d->options = memory + options_at;
     d->state = memory + state_at;
     d->born_utc_ms = utc_ms;
@@ -210,12 +213,30 @@ static void add_energy(struct mg_sim_device *d, uint32_t elapsed_us)
     d->energy_pj %= PJ_PER_MWH;
 }
 
+static void load_of(const struct mg_sim_device *d, unsigned circuit,
+                    struct mg_sim_load *ret)
+{
+    unsigned shown = d->has_load[circuit] ? circuit : 1 - circuit;
+    const struct mg_sim_profile *p = &d->profile[shown];
+    mg_sim_profile_at(p, d->now_ns / 1000000, ret);
+    ret->current_ma = d->has_load[circuit] ? ret->current_ma : 0;
+}
+
 static void profile_mains(const struct mg_sim_device *d,
                           struct mg_sim_mains *ret)
 {
-    struct mg_sim_load load;
-    mg_sim_profile_at(&d->profile, d->now_ns / 1000000, &load);
+    struct mg_sim_load load, other;
+    load_of(d, 0, &load);
+    load_of(d, 1, &other);
     mg_sim_mains_balanced(&load, ret);
+    if (d->profile[1].is_fixed && !d->profile[0].is_fixed) {
+        ret->frequency_mhz = other.frequency_mhz;
+    }
+    for (unsigned k = 3; k < MG_LANES_MAX; k++) {
+        ret->phase[k].voltage_mv = other.voltage_mv;
+        ret->phase[k].current_ma = other.current_ma;
+        ret->phase[k].phase_cdeg = other.phase_cdeg;
+    }
 }
 
 /* What flows in the tick that starts now. */
@@ -358,13 +379,23 @@ void mg_sim_device_set_path(struct mg_sim_device *device, enum mg_sim_path path,
     device->longest_ns = longest_ns;
 }
 
-void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma)
+void mg_sim_device_set_profile(struct mg_sim_device *device, unsigned circuit,
+                               const struct mg_sim_profile *profile)
+{
+    device->has_load[circuit] = profile != NULL;
+    device->profile[circuit] =
+        profile != NULL ? *profile : (struct mg_sim_profile){.seed = 0};
+}
+
+void mg_sim_device_set_current(struct mg_sim_device *device, unsigned circuit,
+                               int64_t ma)
 {
     struct mg_sim_load load;
-    mg_sim_profile_at(&device->profile, device->now_ns / 1000000, &load);
+    load_of(device, circuit, &load);
     load.current_ma = ma;
-    device->profile.is_fixed = true;
-    device->profile.fixed = load;
+    device->has_load[circuit] = true;
+    device->profile[circuit] =
+        (struct mg_sim_profile){.is_fixed = true, .fixed = load};
 }
 
 int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,

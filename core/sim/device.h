@@ -22,7 +22,7 @@ struct mg_sim_device;
  *  of an earlier run can be put back before.
  *  @param plugin   must have firmware; borrowed
  *  @param options  copied; NULL only for a plugin without
- *  @param profile  copied
+ *  @param profile  of all circuits; copied
  *  @param seed,serial  a meter that signs has the key that they make
  *                      (core/crypto/deterministic.h)
  *  @return owned; NULL when out of memory or the firmware's front end makes no
@@ -87,8 +87,16 @@ enum mg_sim_path {
 void mg_sim_device_set_path(struct mg_sim_device *device, enum mg_sim_path path,
                             uint64_t longest_ns);
 
-/** From now on this flows in each phase, whatever the profile says. */
-void mg_sim_device_set_current(struct mg_sim_device *device, int64_t ma);
+/** What flows through one circuit from now on, < MG_CIRCUITS_MAX. The frequency
+ *  is that of circuit 0, unless only that of circuit 1 is fixed.
+ *  @param profile  copied; NULL: nothing, at the voltage of the other one */
+void mg_sim_device_set_profile(struct mg_sim_device *device, unsigned circuit,
+                               const struct mg_sim_profile *profile);
+
+/** From now on this flows in each phase of a circuit, whatever its profile
+ *  says. */
+void mg_sim_device_set_current(struct mg_sim_device *device, unsigned circuit,
+                               int64_t ma);
 
 int mg_sim_device_set(struct mg_sim_device *device, mg_channel channel,
                       int64_t value);

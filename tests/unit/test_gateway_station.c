@@ -234,7 +234,7 @@ static void done_with(struct site *s)
 static void set_current(struct site *s, int64_t ma)
 {
     mg_sim_can_meter_live(s->meter);
-    mg_sim_device_set_current(s->device, ma);
+    mg_sim_device_set_current(s->device, 0, ma);
 }
 
 static bool is_closed(struct site *s)
