@@ -23,6 +23,7 @@ int cli_faults(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_key(int argc, char **argv);
+int cli_typetest(int argc, char **argv);
 
 /** Report wrong usage of a command. @return EXIT_USAGE */
 int cli_usage(const char *command, const char *format, ...)

@@ -18,6 +18,8 @@ static const struct cli_command commands[] = {
     {"faults", "what faults a station can have", cli_faults},
     {"key", "make and show the key that the station signs with", cli_key},
     {"verify", "verify signed records of any meter", cli_verify},
+    {"typetest", "test a simulated meter by its class's standards",
+     cli_typetest},
     {"demo", "a simulated depot, a broker and a live table", cli_demo},
 };
 

@@ -3,6 +3,7 @@
 # a folder that its own folder may see. Exit 1 with file:line for each breach.
 #
 #   base <- model, wire, crypto <- record <- bus, store <- sim <- run <- cli
+#   typetest, beside run: sim, model and base; only cli sees it.
 #   config, mqtt: run and below; only cli sees them. Plugins: the SDK only.
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
@@ -17,8 +18,9 @@ allowed() {
     core/bus) echo "metergate base model wire bus" ;;
     core/store) echo "metergate base model store" ;;
     core/sim) echo "metergate base model wire crypto bus sim" ;;
+    core/typetest) echo "metergate base model sim typetest" ;;
     core/run) echo "metergate base model wire crypto record bus store sim run" ;;
-    core/cli) echo "metergate base model wire crypto record bus store sim run cli config mqtt" ;;
+    core/cli) echo "metergate base model wire crypto record bus store sim typetest run cli config mqtt" ;;
     config) echo "metergate base model wire crypto bus store run config" ;;
     mqtt) echo "metergate base model store run mqtt" ;;
     plugins/*) echo "metergate" ;;
