@@ -1,11 +1,37 @@
 /* Compiled once for each vector unit, with the name of its function in
- * MG_SAMPLE_PATH and -O3 in every kind of build. */
+ * MG_SAMPLE_PATH and -O3 in every kind of build.
+ *
+ * Vectors by the extension that gcc and clang share, as wide as the unit's:
+ * what the compilers make of plain loops differs too much. Samples go through
+ * in blocks of MG_WIDE, all in registers. */
 #include "sim/sample_path.h"
 
 #include <string.h>
 
-#define CHUNK MG_CHUNK
-#define WIDE  MG_WIDE
+#if defined __AVX512F__
+#define VECTOR_BYTES 64
+#elif defined __AVX2__
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define LANES  (VECTOR_BYTES / sizeof(double))
+#define PIECES (MG_WIDE / LANES) /* of a block */
+
+typedef double vector __attribute__((vector_size(VECTOR_BYTES), __may_alias__));
+typedef uint64_t whole
+    __attribute__((vector_size(VECTOR_BYTES), __may_alias__));
+
+struct block {
+    vector at[PIECES];
+};
+
+/* Exact: each is of at most MG_CHUNK / 2 products of two 24-bit counts, below
+ * 2^53. */
+struct sums {
+    vector ui, uq, u2, i2, u, i;
+    whole n_saturated;
+};
 
 /* Adding and taking away 1.5 * 2^52 rounds a small double half to even. */
 #define ROUNDER 6755399441055744.0
@@ -14,218 +40,223 @@
 #define NOISE_MEAN  510.0
 #define NOISE_SIGMA 147.8
 
-#define ALIGNED alignas(MG_LINE)
-
-struct counts {
-    ALIGNED double u[CHUNK];
-    ALIGNED double q[CHUNK];
-    ALIGNED double i[CHUNK];
-};
-
-/* Sums side by side, so that they can be made in parallel. Exact: each is of
- * CHUNK / WIDE products of two 24-bit counts, far below 2^53. */
-struct wide_sums {
-    double ui[WIDE], uq[WIDE], u2[WIDE], i2[WIDE], u[WIDE], i[WIDE];
-};
-
-static void fill(double *y, double x, size_t n)
+static inline vector all(double x)
 {
-    for (size_t k = 0; k < n; k++) {
-        y[k] = x;
+    return x - (vector){0};
+}
+
+/* x where the mask is set, else y. */
+static inline vector choose(whole mask, vector x, vector y)
+{
+    return (vector)((mask & (whole)x) | (~mask & (whole)y));
+}
+
+static inline vector load(const double *x)
+{
+    return *(const vector *)x;
+}
+
+/* ---- Signals ---- */
+
+static inline void add_term(struct block *y, const struct mg_sample_term *t,
+                            size_t b)
+{
+    const double *cosine = &t->turns->cosine[b];
+    const double *sine = &t->turns->sine[b];
+    vector s = all(t->sine);
+    vector c = all(t->cosine);
+    for (size_t p = 0; p < PIECES; p++) {
+        y->at[p] += s * load(cosine + p * LANES) + c * load(sine + p * LANES);
     }
 }
 
-static void add_one(double *restrict y, const struct mg_sample_term *t,
-                    size_t n)
+static inline void make_signal(struct block *y,
+                               const struct mg_sample_signal *x, size_t b)
 {
-    const double *restrict co = t[0].turns->cosine;
-    const double *restrict si = t[0].turns->sine;
-    double s = t[0].sine;
-    double c = t[0].cosine;
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = b; k < b + WIDE; k++) {
-            y[k] += s * co[k] + c * si[k];
+    for (size_t p = 0; p < PIECES; p++) {
+        y->at[p] = all(x->dc);
+    }
+    for (unsigned k = 0; k < x->n; k++) {
+        add_term(y, &x->term[k], b);
+    }
+}
+
+/* The current's fundamental is cut to its shape before all else is added. */
+static void make_cut_current(struct block *y, const struct mg_sample_job *job,
+                             size_t b)
+{
+    for (size_t p = 0; p < PIECES; p++) {
+        y->at[p] = all(0.0);
+    }
+    for (unsigned k = 0; k < job->i.n; k++) {
+        add_term(y, &job->i.term[k], b);
+        for (size_t p = 0; k == 0 && p < PIECES; p++) {
+            y->at[p] = y->at[p] * load(&job->extras->gate[b + p * LANES]) +
+                       all(job->i.dc);
         }
     }
 }
 
-static void add_two(double *restrict y, const struct mg_sample_term *t,
-                    size_t n)
+static void add_extras(const struct mg_sample_job *job, size_t b,
+                       struct block *u, struct block *i)
 {
-    const double *restrict co_0 = t[0].turns->cosine;
-    const double *restrict si_0 = t[0].turns->sine;
-    const double *restrict co_1 = t[1].turns->cosine;
-    const double *restrict si_1 = t[1].turns->sine;
-    double s_0 = t[0].sine;
-    double c_0 = t[0].cosine;
-    double s_1 = t[1].sine;
-    double c_1 = t[1].cosine;
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = b; k < b + WIDE; k++) {
-            y[k] = (y[k] + (s_0 * co_0[k] + c_0 * si_0[k])) +
-                   (s_1 * co_1[k] + c_1 * si_1[k]);
-        }
+    make_cut_current(i, job, b);
+    for (size_t p = 0; p < PIECES; p++) {
+        u->at[p] += load(&job->extras->u[b + p * LANES]);
+        i->at[p] += load(&job->extras->i[b + p * LANES]);
     }
 }
 
-static void add_terms(double *restrict y, const struct mg_sample_signal *x,
-                      unsigned from, size_t n)
-{
-    unsigned k = from;
-    for (; k + 2 <= x->n; k += 2) {
-        add_two(y, &x->term[k], n);
-    }
-    if (k < x->n) {
-        add_one(y, &x->term[k], n);
-    }
-}
+/* ---- Noise ---- */
 
-/* The current's fundamental, cut to its shape, before all else. */
-static void gated_current(const struct mg_sample_job *job, double *restrict y,
-                          size_t n)
+/* Integers below 2^51 as doubles less NOISE_MEAN, by their bits: plain SSE2 has
+ * no conversion. */
+static inline vector centred(whole small)
 {
-    const struct mg_sample_extras *x = job->extras;
-    fill(y, 0.0, n);
-    if (job->i.n > 0) {
-        add_one(y, &job->i.term[0], n);
-    }
-    for (size_t k = 0; k < n; k++) {
-        y[k] = y[k] * x->gate[k] + job->i.dc;
-    }
-    add_terms(y, &job->i, 1, n);
-}
-
-static void make_signals(const struct mg_sample_job *job, size_t n,
-                         struct counts *c)
-{
-    fill(c->u, job->u.dc, n);
-    fill(c->q, job->q.dc, n);
-    add_terms(c->u, &job->u, 0, n);
-    add_terms(c->q, &job->q, 0, n);
-    if (job->extras == NULL) {
-        fill(c->i, job->i.dc, n);
-        add_terms(c->i, &job->i, 0, n);
-        return;
-    }
-    gated_current(job, c->i, n);
-    for (size_t k = 0; k < n; k++) {
-        c->u[k] += job->extras->u[k];
-        c->i[k] += job->extras->i[k];
-    }
-}
-
-/* An integer below 2^51 as a double less NOISE_MEAN, by its bits: plain SSE2
- * has no conversion for four or two of them at once. */
-static inline double centred(uint64_t small)
-{
-    uint64_t bits = small | UINT64_C(0x4330000000000000); /* 2^52 + small */
-    double x;
-    memcpy(&x, &bits, sizeof(x));
-    return x - (4503599627370496.0 + NOISE_MEAN);
+    whole bits = small | UINT64_C(0x4330000000000000); /* 2^52 + small */
+    return (vector)bits - (4503599627370496.0 + NOISE_MEAN);
 }
 
 /* Near enough to a normal distribution: four uniform bytes added, for voltage
  * and current from one draw of xorshift. */
-static void add_noise(const struct mg_sample_job *job, size_t n,
-                      struct counts *c)
+static inline void add_noise(whole state[PIECES], double noise_u,
+                             double noise_i, struct block *u, struct block *q,
+                             struct block *i)
 {
-    double noise_u = job->noise_u / NOISE_SIGMA;
-    double noise_i = job->noise_i / NOISE_SIGMA;
-    uint64_t x[WIDE];
-    memcpy(x, job->noise, sizeof(x));
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = 0; k < WIDE; k++) {
-            x[k] ^= x[k] << 13;
-            x[k] ^= x[k] >> 7;
-            x[k] ^= x[k] << 17;
-            uint64_t sums = (x[k] & UINT64_C(0x00ff00ff00ff00ff)) +
-                            (x[k] >> 8 & UINT64_C(0x00ff00ff00ff00ff));
-            sums = (sums & UINT64_C(0x0000ffff0000ffff)) +
-                   (sums >> 16 & UINT64_C(0x0000ffff0000ffff));
-            double u = centred(sums & 0xffff) * noise_u;
-            double i = centred(sums >> 32) * noise_i;
-            c->u[b + k] += u;
-            c->q[b + k] += u;
-            c->i[b + k] += i;
-        }
-    }
-    memcpy(job->noise, x, sizeof(x));
-}
-
-static void clip(double *x, size_t n, double full)
-{
-    for (size_t k = 0; k < n; k++) {
-        double y = (x[k] + ROUNDER) - ROUNDER;
-        y = y > full - 1.0 ? full - 1.0 : y;
-        x[k] = y < -full ? -full : y;
+    for (size_t p = 0; p < PIECES; p++) {
+        whole x = state[p];
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        state[p] = x;
+        whole sums = (x & UINT64_C(0x00ff00ff00ff00ff)) +
+                     (x >> 8 & UINT64_C(0x00ff00ff00ff00ff));
+        sums = (sums & UINT64_C(0x0000ffff0000ffff)) +
+               (sums >> 16 & UINT64_C(0x0000ffff0000ffff));
+        vector more_u = centred(sums & UINT64_C(0xffff)) * noise_u;
+        u->at[p] += more_u;
+        q->at[p] += more_u;
+        i->at[p] += centred(sums >> 32) * noise_i;
     }
 }
 
-static uint32_t at_end_stop(const double *x, size_t n, double full)
-{
-    uint32_t count = 0;
-    for (size_t k = 0; k < n; k++) {
-        count += (x[k] >= full - 1.0) | (x[k] <= -full);
-    }
-    return count;
-}
+/* ---- Counts ---- */
 
-/* To whole counts, and their sums. */
-static void add_wide(struct counts *c, size_t n, struct wide_sums *w)
+static inline void round_off(struct block *x)
 {
-    for (size_t b = 0; b < n; b += WIDE) {
-        for (size_t k = 0; k < WIDE; k++) {
-            double u = (c->u[b + k] + ROUNDER) - ROUNDER;
-            double q = (c->q[b + k] + ROUNDER) - ROUNDER;
-            double i = (c->i[b + k] + ROUNDER) - ROUNDER;
-            c->u[b + k] = u;
-            w->ui[k] += u * i;
-            w->uq[k] += q * i;
-            w->u2[k] += u * u;
-            w->i2[k] += i * i;
-            w->u[k] += u;
-            w->i[k] += i;
-        }
+    for (size_t p = 0; p < PIECES; p++) {
+        x->at[p] = (x->at[p] + ROUNDER) - ROUNDER;
     }
 }
 
-static int64_t total(const double wide[WIDE])
+static inline void clip(struct block *x, double full)
+{
+    vector high = all(full - 1.0);
+    vector low = all(-full);
+    for (size_t p = 0; p < PIECES; p++) {
+        vector y = x->at[p];
+        y = choose((whole)(y > high), high, y);
+        x->at[p] = choose((whole)(y < low), low, y);
+    }
+}
+
+static void count_saturated(const struct block *x, double full,
+                            struct sums *sums)
+{
+    vector high = all(full - 1.0);
+    vector low = all(-full);
+    for (size_t p = 0; p < PIECES; p++) {
+        whole at_end = (whole)(x->at[p] >= high) | (whole)(x->at[p] <= low);
+        sums->n_saturated -= at_end; /* set is -1 */
+    }
+}
+
+/* Beyond the last sample, zeros add nothing to any sum. */
+static void blank(struct block *x, size_t n_left)
+{
+    for (size_t k = n_left; k < MG_WIDE; k++) {
+        x->at[k / LANES][k % LANES] = 0.0;
+    }
+}
+
+static inline void add_sums(const struct block *u, const struct block *q,
+                            const struct block *i, struct sums *sums)
+{
+    for (size_t p = 0; p < PIECES; p++) {
+        sums->ui += u->at[p] * i->at[p];
+        sums->uq += q->at[p] * i->at[p];
+        sums->u2 += u->at[p] * u->at[p];
+        sums->i2 += i->at[p] * i->at[p];
+        sums->u += u->at[p];
+        sums->i += i->at[p];
+    }
+}
+
+static int64_t total(vector x)
 {
     double sum = 0.0;
-    for (size_t k = 0; k < WIDE; k++) {
-        sum += wide[k];
+    for (size_t k = 0; k < LANES; k++) {
+        sum += x[k];
     }
     return (int64_t)sum;
+}
+
+static void finish(const struct sums *sums, struct mg_lane_sums *ret)
+{
+    ret->ui += total(sums->ui);
+    ret->uq += total(sums->uq);
+    ret->u2 += total(sums->u2);
+    ret->i2 += total(sums->i2);
+    ret->u_sum += total(sums->u);
+    ret->i_sum += total(sums->i);
+    for (size_t k = 0; k < LANES; k++) {
+        ret->n_saturated += (uint32_t)sums->n_saturated[k];
+    }
 }
 
 void MG_SAMPLE_PATH(const struct mg_sample_job *job, struct mg_lane_sums *sums,
                     double *ret_u)
 {
-    struct counts c;
-    struct wide_sums w = {0};
-    size_t n_wide = (job->n + WIDE - 1) / WIDE * WIDE;
-    make_signals(job, n_wide, &c);
-    if (job->noise_u > 0.0 || job->noise_i > 0.0) {
-        add_noise(job, n_wide, &c);
+    struct sums s = {0};
+    whole state[PIECES];
+    double noise_u = job->noise_u / NOISE_SIGMA;
+    double noise_i = job->noise_i / NOISE_SIGMA;
+    bool has_noise = noise_u > 0.0 || noise_i > 0.0;
+    memcpy(state, job->noise, sizeof state);
+    for (size_t b = 0; b < job->n; b += MG_WIDE) {
+        struct block u, q, i;
+        make_signal(&u, &job->u, b);
+        make_signal(&q, &job->q, b);
+        if (job->extras == NULL) {
+            make_signal(&i, &job->i, b);
+        } else {
+            add_extras(job, b, &u, &i);
+        }
+        if (has_noise) {
+            add_noise(state, noise_u, noise_i, &u, &q, &i);
+        }
+        round_off(&u);
+        round_off(&q);
+        round_off(&i);
+        if (job->may_clip) {
+            clip(&u, job->full);
+            clip(&q, job->full);
+            clip(&i, job->full);
+        }
+        if (job->n - b < MG_WIDE) {
+            blank(&u, job->n - b);
+            blank(&q, job->n - b);
+            blank(&i, job->n - b);
+        }
+        if (job->may_clip) {
+            count_saturated(&u, job->full, &s);
+            count_saturated(&i, job->full, &s);
+        }
+        if (ret_u != NULL) {
+            memcpy(&ret_u[b], u.at, sizeof u.at);
+        }
+        add_sums(&u, &q, &i, &s);
     }
-    if (job->may_clip) {
-        clip(c.u, n_wide, job->full);
-        clip(c.q, n_wide, job->full);
-        clip(c.i, n_wide, job->full);
-        sums->n_saturated += at_end_stop(c.u, job->n, job->full);
-        sums->n_saturated += at_end_stop(c.i, job->n, job->full);
-    }
-    for (size_t k = job->n; k < n_wide; k++) {
-        c.u[k] = c.q[k] = c.i[k] = 0.0; /* adds nothing to any sum */
-    }
-    add_wide(&c, n_wide, &w);
-    if (ret_u != NULL) {
-        memcpy(ret_u, c.u, job->n * sizeof(double));
-    }
-    sums->ui += total(w.ui);
-    sums->uq += total(w.uq);
-    sums->u2 += total(w.u2);
-    sums->i2 += total(w.i2);
-    sums->u_sum += total(w.u);
-    sums->i_sum += total(w.i);
+    memcpy(job->noise, state, sizeof state);
+    finish(&s, sums);
 }

@@ -61,7 +61,7 @@ struct mg_sample_job {
 };
 
 /** Add a chunk to a phase's sums.
- *  @param ret_u  the voltage's counts, [n]; NULL: nobody asks */
+ *  @param ret_u  the voltage's counts, [MG_CHUNK]; NULL: nobody asks */
 typedef void mg_sample_path(const struct mg_sample_job *job,
                             struct mg_lane_sums *sums, double *ret_u);
 
