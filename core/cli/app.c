@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/scenario.h"
 #include "mqtt/uplink.h"
 #include "run/site_time.h"
 
@@ -63,6 +64,18 @@ int app_load(struct app *app, const char *file)
     }
     mg_site_set_zone(app->setup->timezone);
     return 0;
+}
+
+int app_load_scenario(struct app *app, const char *file)
+{
+    size_t n_faults = 0;
+    if (mg_scenario_load(file, app->setup, stderr, &app->scenario, &n_faults) ==
+        MG_OK) {
+        return 0;
+    }
+    (void)fprintf(stderr, "metergate: %s: %zu fault%s, nothing was started\n",
+                  file, n_faults, n_faults == 1 ? "" : "s");
+    return 1;
 }
 
 /* Thousands of TCP meters need more descriptors than the usual soft limit. */
@@ -174,6 +187,19 @@ static struct mg_can_transport *memory_can(void *ctx, size_t bus)
     return mg_sim_can_bus_memory(mg_simulation_can(app->simulation, bus));
 }
 
+static int make_scene(struct app *app, const struct mg_sim_faults *faults,
+                      struct mg_err *err)
+{
+    app->scene = mg_scene_create(
+        &(struct mg_scene_settings){.clock = app->clock,
+                                    .setup = app->setup,
+                                    .simulation = app->simulation,
+                                    .scenario = app->scenario,
+                                    .faults = *faults});
+    return app->scene == NULL ? mg_err_set(err, MG_E_NOMEM, "out of memory")
+                              : MG_OK;
+}
+
 static int start_simulation(struct app *app, const struct app_options *o,
                             struct mg_err *err)
 {
@@ -186,6 +212,8 @@ static int start_simulation(struct app *app, const struct app_options *o,
     }
     if (!o->is_virtual) {
         app->farm.ctx = app;
+        app->farm.scenario = o->scenario;
+        app->farm.has_orders = o->has_control;
         app->farm.died = farm_died;
         /* What `read` prints may be for a program. */
         FILE *report = o->has_store ? stdout : NULL;
@@ -195,7 +223,8 @@ static int start_simulation(struct app *app, const struct app_options *o,
     struct mg_simulation_settings settings = {.clock = app->clock,
                                               .keep_dir = keep};
     app->simulation = mg_simulation_create(app->setup, &settings, err);
-    return app->simulation == NULL ? err->code : MG_OK;
+    return app->simulation == NULL ? err->code
+                                   : make_scene(app, &settings.faults, err);
 }
 
 static int open_clock(struct app *app, const struct app_options *o,
@@ -349,7 +378,10 @@ int app_start_simulation_only(struct app *app,
     all.loop = &app->loop;
     all.clock = app->clock;
     app->simulation = mg_simulation_create(app->setup, &all, &err);
-    return app->simulation == NULL ? app_fail(&err) : 0;
+    return app->simulation == NULL ||
+                   make_scene(app, &all.faults, &err) != MG_OK
+               ? app_fail(&err)
+               : 0;
 }
 
 int app_loop(struct app *app)
@@ -393,7 +425,9 @@ void app_stop(struct app *app)
     }
     mg_store_close(app->store);
     mg_gateway_destroy(app->gateway);
+    mg_scene_destroy(app->scene);
     mg_simulation_destroy(app->simulation);
+    mg_sim_scenario_destroy(app->scenario);
     mg_clock_destroy(app->clock);
     if (app->has_loop) {
         close_loop(app);

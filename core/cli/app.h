@@ -7,7 +7,7 @@
 #include "mqtt/everest.h"
 #include "run/gateway.h"
 #include "run/plugins.h"
-#include "run/simulation.h"
+#include "run/scene.h"
 
 #define N_SIGNALS 3
 
@@ -21,6 +21,8 @@ struct app {
     struct mg_everest *everest;
     struct mg_gateway *gateway;
     struct mg_simulation *simulation; /* in memory, virtual time */
+    struct mg_sim_scenario *scenario; /* NULL: none */
+    struct mg_scene *scene;           /* of the simulation here */
     struct farm farm;                 /* or as a child process */
     uv_signal_t signals[N_SIGNALS];
     size_t n_signals;     /* that are watched */
@@ -31,9 +33,11 @@ struct app {
 
 struct app_options {
     const char *file;
-    bool is_simulated; /* start `metergate simulate`, redirect the buses */
-    bool is_virtual;   /* simulated in memory under a virtual clock */
-    bool has_store;    /* open the store of the setup's state_dir */
+    bool is_simulated;    /* start `metergate simulate`, redirect the buses */
+    bool is_virtual;      /* simulated in memory under a virtual clock */
+    bool has_store;       /* open the store of the setup's state_dir */
+    bool has_control;     /* simulated: orders are taken, see farm_order */
+    const char *scenario; /* simulated: file of the app's scenario */
     const struct mg_gateway_observer *observer;
     void *observer_ctx;
     /** Change the setup before anything is started; optional. */
@@ -43,6 +47,9 @@ struct app_options {
 /** Load plugins and file; report faults to stderr.
  *  @return 0 or the exit code */
 int app_load(struct app *app, const char *file);
+
+/** Load a scenario for the setup; as app_load. */
+int app_load_scenario(struct app *app, const char *file);
 
 /** Build and start everything. @return 0 or the exit code, reported */
 int app_start(struct app *app, const struct app_options *options);

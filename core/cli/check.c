@@ -6,14 +6,19 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "config/config.h"
+#include "config/scenario.h"
 
 static void help(void)
 {
-    (void)printf("Usage: metergate check FILE\n"
-                 "       metergate check --schema\n\n"
+    (void)printf("Usage: metergate check [--scenario SCENARIO] FILE\n"
+                 "       metergate check --schema | --scenario-schema\n\n"
                  "Check a configuration whole and print every fault as "
                  "file:line:column.\n\n"
                  "  --schema   print the JSON Schema of the configuration\n"
+                 "  --scenario SCENARIO   check a scenario for its meters "
+                 "too\n"
+                 "  --scenario-schema     print the JSON Schema of "
+                 "scenarios\n"
                  "  --help     this text\n\n"
                  "Example: metergate check config/examples/depot.yaml\n"
                  "Exit status: 0 right, 1 faults were found, 2 wrong usage.\n");
@@ -64,11 +69,22 @@ static void print_summary(const struct mg_setup *setup)
     }
 }
 
+static void print_scenario(const struct mg_sim_scenario *s, const char *file)
+{
+    (void)printf("%s: %zu entries of sessions, %zu of what happens to net, "
+                 "meters and wires\n",
+                 file, s->n_sessions, s->n_net + s->n_acts);
+}
+
 int cli_check(int argc, char **argv)
 {
-    static const struct option options[] = {{"schema", no_argument, NULL, 's'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"schema", no_argument, NULL, 's'},
+        {"scenario", required_argument, NULL, 'c'},
+        {"scenario-schema", no_argument, NULL, 'x'},
+        {"help", no_argument, NULL, 'h'},
+        {0}};
+    const char *scenario = NULL;
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -76,6 +92,12 @@ int cli_check(int argc, char **argv)
             return optind == argc ? print_schema()
                                   : cli_usage("check", "--schema takes no "
                                                        "file");
+        case 'x':
+            mg_scenario_schema(stdout);
+            return 0;
+        case 'c':
+            scenario = optarg;
+            break;
         case 'h':
             help();
             return 0;
@@ -88,8 +110,14 @@ int cli_check(int argc, char **argv)
     }
     struct app app = {0};
     int exit_code = app_load(&app, argv[optind]);
+    if (exit_code == 0 && scenario != NULL) {
+        exit_code = app_load_scenario(&app, scenario);
+    }
     if (exit_code == 0) {
         print_summary(app.setup);
+    }
+    if (app.scenario != NULL) {
+        print_scenario(app.scenario, scenario);
     }
     app_stop(&app);
     return exit_code;

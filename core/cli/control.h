@@ -1,13 +1,5 @@
 /* Orders to the simulated meters on standard input, one a line: what happens
- * to a meter in the field, for tests.
- *
- *   power METER MS   its supply is off for MS milliseconds
- *   reset METER      an unexpected reset, as by its watchdog
- *   fault METER KIND one of nv-slot, nv-all, clock, nan, reset, crypto, welded,
- *                    temperature, sensor, telegram; `over` ends the last five
- *   load METER MA    from now on this current flows, in mA per phase
- *   input METER 0|1  its first input: the fault line of the charging station
- *   faults N         from now on N of 10,000 answers go wrong
+ * to a meter in the field, for tests. What they are: mg_scene_orders.
  *
  * Each is answered on standard output by a JSON line: {"done":"reset cp1"} or
  * {"failed":"reset cp1","reason":"..."}. */
@@ -16,7 +8,8 @@
 
 #include "cli/app.h"
 
-#define CONTROL_LINE_MAX 128
+#define CONTROL_LINE_MAX   (MG_SCENE_ORDER_MAX + 1)
+#define CONTROL_ANSWER_MAX 2048
 
 struct control {
     struct app *app; /* its simulation runs */
@@ -30,7 +23,9 @@ struct control {
 int control_start(struct control *control, struct app *app, struct mg_err *err);
 void control_stop(struct control *control);
 
-/** N of 10,000 answers go wrong, all kinds alike. */
-struct mg_sim_faults control_faults(uint32_t per_10000);
+/** Do what an order says, and write the answer.
+ *  @return its length */
+size_t control_answer(struct mg_scene *scene, const char *order, size_t len,
+                      char ret[CONTROL_ANSWER_MAX]);
 
 #endif

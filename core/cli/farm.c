@@ -9,6 +9,7 @@
 #include "run/simulation.h"
 
 #define START_TIMEOUT_MS 10000
+#define ARGS_MAX         12
 
 static void exited(uv_process_t *process, int64_t status, int signal)
 {
@@ -38,6 +39,12 @@ static struct mg_setup_bus *find_bus(struct mg_setup *setup, const char *id)
     return NULL;
 }
 
+static bool is_answer(const struct mg_json_member *m)
+{
+    return (m->key_len == 4 && memcmp(m->key, "done", 4) == 0) ||
+           (m->key_len == 6 && memcmp(m->key, "failed", 6) == 0);
+}
+
 /* {"bus":"line1","address":"/dev/pts/7"} for each bus, then {"ready":true}. */
 static void take_line(struct farm *f, const char *text, size_t len)
 {
@@ -61,6 +68,9 @@ static void take_line(struct farm *f, const char *text, size_t len)
             address[got] = '\0';
         } else if (m->key_len == 5 && memcmp(m->key, "ready", 5) == 0) {
             f->is_ready = true;
+        } else if (is_answer(m) && f->answered != NULL) {
+            f->answered(f->answered_ctx, text, len);
+            return;
         }
     }
     struct mg_setup_bus *bus = id[0] == '\0' ? NULL : find_bus(f->setup, id);
@@ -100,23 +110,29 @@ static int spawn(struct farm *f, uv_loop_t *loop, const char *keep_dir,
     if (rc != 0) {
         return mg_err_set(err, MG_E_IO, "own path: %s", uv_strerror(rc));
     }
-    char *args[] = {exe,
-                    (char *)"simulate",
-                    (char *)"--child",
-                    (char *)"--json",
-                    f->setup->file,
-                    NULL,
-                    NULL,
-                    NULL};
+    char *args[ARGS_MAX] = {exe, (char *)"simulate", (char *)"--child",
+                            (char *)"--json", f->setup->file};
+    size_t n_args = 5;
     if (keep_dir != NULL) {
-        args[5] = (char *)"--keep";
-        args[6] = (char *)keep_dir;
+        args[n_args++] = (char *)"--keep";
+        args[n_args++] = (char *)keep_dir;
+    }
+    if (f->scenario != NULL) {
+        args[n_args++] = (char *)"--scenario";
+        args[n_args++] = (char *)f->scenario;
+    }
+    if (f->has_orders) {
+        args[n_args++] = (char *)"--control";
     }
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
          .data.stream = (uv_stream_t *)&f->output},
         {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    if (f->has_orders) {
+        stdio[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
+        stdio[0].data.stream = (uv_stream_t *)&f->orders;
+    }
     /* Detached from the terminal: Ctrl-C is for us, we tell the child. */
     uv_process_options_t options = {.exit_cb = exited,
                                     .flags = UV_PROCESS_DETACHED,
@@ -125,6 +141,10 @@ static int spawn(struct farm *f, uv_loop_t *loop, const char *keep_dir,
                                     .stdio_count = 3,
                                     .stdio = stdio};
     rc = uv_pipe_init(loop, &f->output, 0);
+    if (rc == 0 && f->has_orders) {
+        rc = uv_pipe_init(loop, &f->orders, 0);
+        f->has_order_pipe = rc == 0;
+    }
     if (rc == 0) {
         f->output.data = f;
         f->process.data = f;
@@ -217,8 +237,41 @@ void farm_stop(struct farm *f)
     if (f->has_process) {
         (void)uv_process_kill(&f->process, SIGTERM); /* it may be gone */
     }
+    if (f->has_order_pipe) {
+        uv_close((uv_handle_t *)&f->orders, NULL);
+        f->has_order_pipe = false;
+    }
     if (f->has_output) {
         uv_close((uv_handle_t *)&f->output, NULL);
         f->has_output = false;
+    }
+}
+
+struct order {
+    uv_write_t request;
+    size_t len;
+    char text[];
+};
+
+static void written(uv_write_t *request, int status)
+{
+    (void)status; /* who has ordered waits for the answer */
+    free(request->data);
+}
+
+void farm_order(struct farm *f, const char *order, size_t len)
+{
+    struct order *o = calloc(1, sizeof *o + len + 1);
+    if (o == NULL || !f->has_order_pipe || memchr(order, '\n', len) != NULL) {
+        free(o);
+        return;
+    }
+    memcpy(o->text, order, len);
+    o->text[len] = '\n';
+    o->request.data = o;
+    uv_buf_t buf = uv_buf_init(o->text, (unsigned)len + 1);
+    if (uv_write(&o->request, (uv_stream_t *)&f->orders, &buf, 1, written) !=
+        0) {
+        free(o);
     }
 }

@@ -15,6 +15,14 @@ struct farm {
     char line[1024];
     size_t line_len;
     struct mg_setup *setup; /* borrowed; its buses are redirected */
+    /* The caller sets these before it starts. */
+    const char *scenario; /* file; NULL: none */
+    bool has_orders;      /* farm_order will be used */
+    uv_pipe_t orders;     /* its standard input */
+    bool has_order_pipe;
+    /** The answer to an order, a JSON object; optional. */
+    void (*answered)(void *ctx, const char *answer, size_t len);
+    void *answered_ctx;
     void (*died)(struct farm *farm, int64_t status, int signal);
     void *ctx;
 };
@@ -24,6 +32,9 @@ struct farm {
  *  NULL. Runs the loop meanwhile, 10 s at most. */
 int farm_start(struct farm *farm, uv_loop_t *loop, struct mg_setup *setup,
                const char *keep_dir, FILE *report, struct mg_err *err);
+
+/** Give the child an order, see run/scene.h. */
+void farm_order(struct farm *farm, const char *order, size_t len);
 
 /** Ask it to stop; the handles close as the loop runs. */
 void farm_stop(struct farm *farm);

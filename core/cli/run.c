@@ -8,12 +8,15 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/control.h"
 #include "cli/virtual.h"
 #include "model/json.h"
+#include "mqtt/sim_control.h"
 #include "mqtt/uplink.h"
 #include "run/notify.h"
 
 #define STATUS_PERIOD_MS 5000
+#define ORDERS_STOP_MS   300U
 
 struct run {
     struct app app;
@@ -22,6 +25,7 @@ struct run {
     uv_timer_t status_timer;
     bool has_status_timer;
     const char *stats_file;
+    struct mg_sim_control *orders; /* NULL: none are taken */
 };
 
 static void help(void)
@@ -32,6 +36,13 @@ static void help(void)
         "MQTT.\n\n"
         "  --simulate       with simulated meters: no real device is opened\n"
         "  --speed N|max    with --simulate: N times real time, in memory\n"
+        "  --scenario FILE  with --simulate: what happens to the meters, see\n"
+        "                   config/SCENARIOS.md\n"
+        "  --control-topic  with --simulate: orders on "
+        "ROOT/GATEWAY/sim/control "
+        "as of\n"
+        "                   simulate --control, answers on "
+        "ROOT/GATEWAY/sim/done\n"
         "  --for DURATION   stop by itself, e.g. 90s, 31d (of the meters' "
         "time)\n"
         "  --stats FILE     write counters to FILE as JSON every 5 s\n"
@@ -127,14 +138,69 @@ static int start_virtual(struct run *r, uint32_t speed, uint64_t for_ms,
     return virtual_start(&r->virtual_time, &r->app.loop, err);
 }
 
+/* ---- Orders to simulated meters ---- */
+
+static void on_order(void *ctx, const char *text, size_t len)
+{
+    struct run *r = ctx;
+    char answer[CONTROL_ANSWER_MAX];
+    if (!r->options.is_virtual && len < CONTROL_LINE_MAX &&
+        memchr(text, '\n', len) == NULL) {
+        farm_order(&r->app.farm, text, len);
+        return;
+    }
+    size_t n = 0;
+    if (r->options.is_virtual) {
+        n = control_answer(r->app.scene, text, len, answer);
+    } else {
+        n = (size_t)snprintf(answer, sizeof answer,
+                             "{\"failed\":\"order\",\"reason\":\"expected one "
+                             "line, not that long\"}");
+    }
+    mg_sim_control_answer(r->orders, answer, n);
+}
+
+static void on_answer(void *ctx, const char *answer, size_t len)
+{
+    struct run *r = ctx;
+    if (r->orders != NULL) {
+        mg_sim_control_answer(r->orders, answer, len);
+    }
+}
+
+static int start_orders(struct run *r)
+{
+    struct mg_err err = {0};
+    if (!r->options.has_control) {
+        return 0;
+    }
+    if (!r->app.setup->mqtt.is_enabled) {
+        (void)mg_err_set(&err, MG_E_INVAL,
+                         "--control-topic needs a section mqtt in %s",
+                         r->options.file);
+        return app_fail(&err);
+    }
+    r->orders =
+        mg_sim_control_create(&r->app.loop, r->app.setup, on_order, r, &err);
+    return r->orders == NULL ? app_fail(&err) : 0;
+}
+
 static int run(struct run *r, uint32_t speed, uint64_t for_ms)
 {
     struct mg_err err = {0};
     uv_timer_t end_timer;
     bool has_end_timer = false;
     int exit_code = app_load(&r->app, r->options.file);
+    if (exit_code == 0 && r->options.scenario != NULL) {
+        exit_code = app_load_scenario(&r->app, r->options.scenario);
+    }
+    r->app.farm.answered = on_answer;
+    r->app.farm.answered_ctx = r;
     if (exit_code == 0) {
         exit_code = app_start(&r->app, &r->options);
+    }
+    if (exit_code == 0) {
+        exit_code = start_orders(r);
     }
     if (exit_code == 0 && r->options.is_virtual &&
         start_virtual(r, speed, for_ms, &err) != MG_OK) {
@@ -162,6 +228,8 @@ static int run(struct run *r, uint32_t speed, uint64_t for_ms)
         uv_close((uv_handle_t *)&r->status_timer, NULL);
     }
     virtual_stop(&r->virtual_time);
+    mg_sim_control_destroy(r->orders, ORDERS_STOP_MS);
+    r->orders = NULL;
     app_stop(&r->app);
     return exit_code;
 }
@@ -186,6 +254,8 @@ int cli_run(int argc, char **argv)
     static const struct option options[] = {
         {"simulate", no_argument, NULL, 's'},
         {"speed", required_argument, NULL, 'x'},
+        {"scenario", required_argument, NULL, 'c'},
+        {"control-topic", no_argument, NULL, 'o'},
         {"for", required_argument, NULL, 'f'},
         {"stats", required_argument, NULL, 't'},
         {"verbose", no_argument, NULL, 'v'},
@@ -199,6 +269,12 @@ int cli_run(int argc, char **argv)
         switch (c) {
         case 's':
             r.options.is_simulated = true;
+            break;
+        case 'c':
+            r.options.scenario = optarg;
+            break;
+        case 'o':
+            r.options.has_control = true;
             break;
         case 'x':
             r.options.is_virtual = true;
@@ -236,6 +312,14 @@ int cli_run(int argc, char **argv)
     if (r.options.is_virtual && !r.options.is_simulated) {
         return cli_usage("run", "--speed needs --simulate: real meters keep "
                                 "real time");
+    }
+    if ((r.options.scenario != NULL || r.options.has_control) &&
+        !r.options.is_simulated) {
+        return cli_usage("run",
+                         "%s needs --simulate: nothing of it may happen "
+                         "to real meters",
+                         r.options.scenario != NULL ? "--scenario"
+                                                    : "--control-topic");
     }
     r.options.file = argv[optind];
     r.app.outlives_hangup = isatty(STDIN_FILENO) == 0; /* a service */

@@ -12,7 +12,7 @@
 #include "model/json.h"
 
 struct simulate {
-    const char *file, *link_dir, *keep_dir;
+    const char *file, *link_dir, *keep_dir, *scenario;
     uint16_t port_base;
     uint64_t for_ms;
     bool is_json, has_control, is_on_socketcan;
@@ -41,22 +41,15 @@ static void help(void)
         "  --for DURATION   stop by itself\n"
         "  --json           print the addresses as JSON lines\n"
         "  --control        obey lines on standard input:\n"
-        "      power METER MS     the supply is off for MS milliseconds\n"
-        "      reset METER        the meter restarts without warning\n"
-        "      load METER MA      a fixed current in each phase; 0: none\n"
-        "      input METER 0|1    its first input, as the station's fault "
-        "line\n"
-        "      fault METER KIND   it breaks: nv-slot, nv-all, clock, nan, "
-        "reset, "
-        "crypto,\n"
-        "                         welded, temperature, sensor, telegram or "
-        "over\n"
-        "      faults N           as the option\n"
+        "%s"
+        "  --scenario FILE  vehicles, events of the net, faults: "
+        "config/SCENARIOS.md\n"
         "  --help           this text\n\n"
         "Example: metergate simulate --links /tmp/lines "
         "config/examples/demo.yaml\n"
         "         mbpoll -m rtu -a 1 -b 9600 -P none -t 4:float -B -0 -r 48 -c "
-        "7 -1 /tmp/lines/line1\n");
+        "7 -1 /tmp/lines/line1\n",
+        mg_scene_orders);
 }
 
 static void print_address(const struct simulate *o,
@@ -135,6 +128,9 @@ static int serve(const struct simulate *o)
     struct mg_err err = {0};
     uv_timer_t end_timer;
     int exit_code = app_load(&app, o->file);
+    if (exit_code == 0 && o->scenario != NULL) {
+        exit_code = app_load_scenario(&app, o->scenario);
+    }
     if (exit_code == 0) {
         exit_code = app_start_simulation_only(
             &app, &(struct mg_simulation_settings){.link_dir = o->link_dir,
@@ -200,13 +196,16 @@ static int take_option(int c, struct simulate *o)
             return cli_usage("simulate", "--faults takes 0..10000, not '%s'",
                              optarg);
         }
-        o->faults = control_faults((uint32_t)n);
+        o->faults = mg_scene_faults((uint32_t)n);
         return 0;
     case 't':
         if (app_duration_ms(optarg, &o->for_ms) != MG_OK || o->for_ms == 0) {
             return cli_usage("simulate", "--for takes e.g. 90s or 2h, not '%s'",
                              optarg);
         }
+        return 0;
+    case 'x':
+        o->scenario = optarg;
         return 0;
     case 'j':
         o->is_json = true;
@@ -234,6 +233,7 @@ static int parse(int argc, char **argv, struct simulate *o)
         {"keep", required_argument, NULL, 'k'},
         {"faults", required_argument, NULL, 'f'},
         {"for", required_argument, NULL, 't'},
+        {"scenario", required_argument, NULL, 'x'},
         {"json", no_argument, NULL, 'j'},
         {"control", no_argument, NULL, 'o'},
         {"child", no_argument, NULL, 'c'}, /* of `run`: end with it */

@@ -6,7 +6,7 @@
 #include "base/log.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define CHANCES   10000U
+#define DAY_MS    86400000
 #define NOBODY    SIZE_MAX
 #define REFERENCE 23000
 
@@ -288,7 +288,7 @@ static void make_point(const struct mg_scene *s, size_t meter,
                                      .frequency_mhz = m->load.frequency_mhz,
                                      .phase_cdeg =
                                          m->load.is_capacitive ? -cdeg : cdeg};
-    } else if (s->settings.scenario == &s->nothing) {
+    } else if (!s->has_file) {
         ret->profile = mg_simulation_profile(s->settings.simulation, meter);
     }
 }
@@ -342,10 +342,14 @@ struct mg_scene *mg_scene_create(const struct mg_scene_settings *settings)
         return NULL;
     }
     s->settings = *settings;
-    s->nothing.low_mdegc = s->nothing.high_mdegc = REFERENCE;
-    if (settings->scenario == NULL) {
-        s->settings.scenario = &s->nothing;
+    s->scenario.low_mdegc = s->scenario.high_mdegc = REFERENCE;
+    s->has_file = settings->scenario != NULL;
+    if (s->has_file) {
+        s->scenario = *settings->scenario;
     }
+    s->scenario.day_start_ms =
+        (uint32_t)(mg_clock_utc_ms(settings->clock) % DAY_MS);
+    s->settings.scenario = &s->scenario;
     size_t n_meters = settings->setup->n_meters;
     s->start_ns = mg_clock_now_ns(settings->clock);
     s->devices = calloc(n_meters + 1, sizeof *s->devices);
@@ -357,7 +361,7 @@ struct mg_scene *mg_scene_create(const struct mg_scene_settings *settings)
         return NULL;
     }
     find_devices(s);
-    for (size_t m = 0; settings->scenario != NULL && m < n_meters; m++) {
+    for (size_t m = 0; s->has_file && m < n_meters; m++) {
         mg_scene_drive(s, m);
     }
     arm(s);

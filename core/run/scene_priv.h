@@ -25,8 +25,10 @@ struct mg_scene_live {
 
 struct mg_scene {
     struct mg_scene_settings settings;
-    struct mg_sim_scenario nothing; /* of a scene without a file */
-    struct mg_sim_play *play;       /* owned */
+    /* A copy that owns nothing; settings.scenario points here. */
+    struct mg_sim_scenario scenario;
+    bool has_file;
+    struct mg_sim_play *play; /* owned */
     uint64_t start_ns;
     struct mg_timer timer;
     size_t n_devices;
