@@ -17,6 +17,9 @@
  * SAMPLE_PARTS / rate_mhz nanoseconds. */
 #define SAMPLE_PARTS UINT64_C(1000000000000)
 
+#define TICK_MAX_NS UINT64_C(15000000000) /* see mg_tick */
+#define WATCHED_NS  UINT64_C(3000000000)
+
 #define PJ_PER_MWH 3600000000000 /* 1 mWh = 3.6 J */
 
 struct mg_sim_device {
@@ -30,11 +33,11 @@ struct mg_sim_device {
     void *options, *state;  /* parts of this allocation, as env.nv is */
     struct mg_sim_key *key; /* owned: of its crypto chip; NULL: it has none */
     bool is_powered;
-    uint8_t path; /* enum mg_sim_path */
     uint64_t longest_ns;
-    uint64_t now_ns;   /* the meter has lived until here, whole ticks */
-    uint64_t now_rest; /* below that, see SAMPLE_PARTS */
-    uint64_t until_ns; /* the caller's time */
+    uint64_t alone_until_ns; /* until then, each tick is by itself */
+    uint64_t now_ns;         /* the meter has lived until here, whole ticks */
+    uint64_t now_rest;       /* below that, see SAMPLE_PARTS */
+    uint64_t until_ns;       /* the caller's time */
     int64_t born_utc_ms;
     int64_t energy_mwh, energy_pj; /* true; the rest below 1 mWh */
 };
@@ -118,6 +121,10 @@ struct mg_sim_device *mg_sim_device_create(const struct mg_plugin *plugin,
         free(d);
         return NULL;
     }
+    d->frontend.may_be_fast = true;
+    if (plugin->rating != NULL) {
+        mg_sim_frontend_set_start(&d->frontend, plugin->rating->start_ma);
+    }
     uint8_t *memory = (uint8_t *)d;
     d->firmware = fw;
     for (unsigned i = 0; i < MG_CIRCUITS_MAX; i++) {
@@ -174,6 +181,12 @@ static bool is_off(const struct mg_sim_device *d)
     return d->until_ns < d->now_ns;
 }
 
+/* A meter that starts or to which something happens is watched tick by tick. */
+static void watch(struct mg_sim_device *d)
+{
+    d->alone_until_ns = d->now_ns + WATCHED_NS;
+}
+
 /* Power comes with the first use, so that the caller can put back what the
  * meter kept in its memory when it was last off. */
 static void ensure_power(struct mg_sim_device *d)
@@ -185,6 +198,7 @@ static void ensure_power(struct mg_sim_device *d)
     memset(d->state, 0, d->firmware->state_size);
     d->env.utc_ms = d->born_utc_ms + (int64_t)(d->now_ns / 1000000);
     d->firmware->power_on(d->state, &d->env);
+    watch(d);
 }
 
 /* Time moves by whole samples without ever losing a part of a nanosecond.
@@ -213,21 +227,30 @@ static void add_energy(struct mg_sim_device *d, uint32_t elapsed_us)
     d->energy_pj %= PJ_PER_MWH;
 }
 
-static void load_of(const struct mg_sim_device *d, unsigned circuit,
-                    struct mg_sim_load *ret)
+/* @return until when it stays so */
+static uint64_t load_of(const struct mg_sim_device *d, unsigned circuit,
+                        struct mg_sim_load *ret)
 {
     unsigned shown = d->has_load[circuit] ? circuit : 1 - circuit;
     const struct mg_sim_profile *p = &d->profile[shown];
-    mg_sim_profile_at(p, d->now_ns / 1000000, ret);
+    uint64_t now_ms = d->now_ns / 1000000;
+    uint64_t until_ms = now_ms + 1;
+    if (d->longest_ns == 0) {
+        mg_sim_profile_at(p, now_ms, ret);
+    } else {
+        until_ms = mg_sim_profile_step(p, now_ms, ret);
+    }
     ret->current_ma = d->has_load[circuit] ? ret->current_ma : 0;
+    return until_ms < UINT64_MAX / 1000000 ? until_ms * 1000000 : UINT64_MAX;
 }
 
-static void profile_mains(const struct mg_sim_device *d,
-                          struct mg_sim_mains *ret)
+/* @return until when it stays so */
+static uint64_t profile_mains(const struct mg_sim_device *d,
+                              struct mg_sim_mains *ret)
 {
     struct mg_sim_load load, other;
-    load_of(d, 0, &load);
-    load_of(d, 1, &other);
+    uint64_t until_ns = load_of(d, 0, &load);
+    uint64_t other_ns = load_of(d, 1, &other);
     mg_sim_mains_balanced(&load, ret);
     if (d->profile[1].is_fixed && !d->profile[0].is_fixed) {
         ret->frequency_mhz = other.frequency_mhz;
@@ -237,17 +260,22 @@ static void profile_mains(const struct mg_sim_device *d,
         ret->phase[k].current_ma = other.current_ma;
         ret->phase[k].phase_cdeg = other.phase_cdeg;
     }
+    if (d->firmware->frontend->n_lanes <= 3) {
+        return until_ns;
+    }
+    return until_ns < other_ns ? until_ns : other_ns;
 }
 
-/* What flows in the tick that starts now. */
-static void sample_mains(struct mg_sim_device *d)
+/* What flows in the tick that starts now. @return until when it stays so */
+static uint64_t sample_mains(struct mg_sim_device *d)
 {
+    uint64_t same_until_ns;
     struct mg_fw_outputs out;
     mg_sim_device_outputs(d, &out);
     if (d->source.at != NULL) {
-        (void)d->source.at(d->source.ctx, d->now_ns, &d->mains);
+        same_until_ns = d->source.at(d->source.ctx, d->now_ns, &d->mains);
     } else {
-        profile_mains(d, &d->mains);
+        same_until_ns = profile_mains(d, &d->mains);
     }
     mg_sim_mains_limit(&d->mains);
     for (unsigned k = 0; k < MG_LANES_MAX; k++) {
@@ -257,6 +285,43 @@ static void sample_mains(struct mg_sim_device *d)
         }
     }
     mg_sim_frontend_set(&d->frontend, &d->mains);
+    return same_until_ns;
+}
+
+/* The most samples from now on that are over at `end_ns`. */
+static uint32_t samples_until(const struct mg_sim_device *d, uint64_t end_ns)
+{
+    uint64_t rate_mhz = d->firmware->frontend->rate_mhz;
+    if (end_ns < d->now_ns) {
+        return 0;
+    }
+    uint64_t left_ns = end_ns - d->now_ns;
+    left_ns = left_ns < TICK_MAX_NS ? left_ns : TICK_MAX_NS;
+    return (uint32_t)(((left_ns + 1) * rate_mhz - 1 - d->now_rest) /
+                      SAMPLE_PARTS);
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As with each tick alone, what flows in it is what flowed at its start: the
+ * last of them starts before that changes. */
+static uint32_t ticks_at_once(const struct mg_sim_device *d,
+                              uint64_t same_until_ns)
+{
+    const struct mg_sim_frontend *fe = &d->frontend;
+    if (d->longest_ns == 0 || d->now_ns < d->alone_until_ns) {
+        return 1;
+    }
+    uint32_t n = least(samples_until(d, d->until_ns),
+                       samples_until(d, d->now_ns + d->longest_ns));
+    n = least(n, mg_sim_frontend_longest(fe));
+    uint32_t n_ticks = mg_sim_frontend_ticks_within(fe, n);
+    uint32_t n_same = samples_until(d, same_until_ns - 1);
+    n_ticks = least(n_ticks, mg_sim_frontend_ticks_within(fe, n_same) + 1);
+    return n_ticks > 1 ? n_ticks : 1;
 }
 
 void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
@@ -269,14 +334,16 @@ void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
     }
     ensure_power(d);
     for (;;) {
-        sample_mains(d);
-        uint32_t n = mg_sim_frontend_tick_samples(&d->frontend);
+        uint64_t same_until_ns = sample_mains(d);
+        uint32_t n_ticks = ticks_at_once(d, same_until_ns);
+        uint32_t n = mg_sim_frontend_samples(&d->frontend, n_ticks);
         uint64_t parts = n * SAMPLE_PARTS + d->now_rest;
         if (d->now_ns + parts / rate_mhz > until_ns) {
             return;
         }
         struct mg_tick tick;
         mg_sim_frontend_tick(&d->frontend, n, &tick);
+        tick.n_ticks = n_ticks;
         tick.elapsed_us = pass_samples(d, n);
         tick.ambient_mdegc = d->mains.ambient_mdegc;
         add_energy(d, tick.elapsed_us);
@@ -375,8 +442,8 @@ void mg_sim_device_set_source(struct mg_sim_device *device,
 void mg_sim_device_set_path(struct mg_sim_device *device, enum mg_sim_path path,
                             uint64_t longest_ns)
 {
-    device->path = (uint8_t)path;
-    device->longest_ns = longest_ns;
+    device->frontend.may_be_fast = path == MG_SIM_PATH_AUTO;
+    device->longest_ns = longest_ns < TICK_MAX_NS ? longest_ns : TICK_MAX_NS;
 }
 
 void mg_sim_device_set_profile(struct mg_sim_device *device, unsigned circuit,
@@ -391,7 +458,7 @@ void mg_sim_device_set_current(struct mg_sim_device *device, unsigned circuit,
                                int64_t ma)
 {
     struct mg_sim_load load;
-    load_of(device, circuit, &load);
+    (void)load_of(device, circuit, &load);
     load.current_ma = ma;
     device->has_load[circuit] = true;
     device->profile[circuit] =
@@ -409,12 +476,14 @@ int mg_sim_device_set_input(struct mg_sim_device *device, unsigned index,
                             bool is_closed)
 {
     ensure_power(device);
+    watch(device);
     return device->firmware->set_input(device->state, index, is_closed);
 }
 
 int mg_sim_device_fault(struct mg_sim_device *device, enum mg_fw_fault fault)
 {
     ensure_power(device);
+    watch(device);
     return device->firmware->fault(device->state, fault);
 }
 

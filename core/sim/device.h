@@ -16,6 +16,14 @@ struct mg_sim_profile {
 void mg_sim_profile_at(const struct mg_sim_profile *profile,
                        uint64_t elapsed_ms, struct mg_sim_load *ret);
 
+/** The same in steps, for ticks that are handed over as one: the load at the
+ *  beginning of a step of 15 s while nothing is charged, 5 s while charging and
+ *  1 s as it starts or stops.
+ *  @return the time when the next step begins, > elapsed_ms; UINT64_MAX: none
+ */
+uint64_t mg_sim_profile_step(const struct mg_sim_profile *profile,
+                             uint64_t elapsed_ms, struct mg_sim_load *ret);
+
 struct mg_sim_device;
 
 /** Power comes with the first use of the meter, so that its non-volatile memory

@@ -54,6 +54,14 @@ int mg_sim_frontend_init(struct mg_sim_frontend *fe,
 
 /* ---- The mains ---- */
 
+void mg_sim_frontend_set_start(struct mg_sim_frontend *fe, int64_t start_ma)
+{
+    const struct mg_frontend *d = fe->description;
+    double full = (double)((uint32_t)1 << (d->bits - 1));
+    fe->fast.start = (double)start_ma * full / d->full_scale_ma;
+    mg_sim_fast_path_set(&fe->fast, &fe->waves);
+}
+
 static void make_turns(mg_phase_turn step, struct mg_sample_turns *t)
 {
     t->cosine[0] = 1.0;
@@ -114,17 +122,26 @@ void mg_sim_frontend_set(struct mg_sim_frontend *fe,
     if (fe->has_waves && memcmp(&fe->mains, mains, sizeof *mains) == 0) {
         return;
     }
-    struct mg_sim_waves before = *w;
     if (fe->ring.start_ns != mains->ringing.start_ns) {
         fe->ring = (struct mg_sim_ring){.start_ns = mains->ringing.start_ns};
     }
     fe->mains = *mains;
     mg_sim_waves_make(fe->description, mains, w);
     add_defect(fe);
+    mg_sim_fast_path_set(&fe->fast, w);
+    fe->has_waves = true;
+    fe->has_phasors = false;
+}
+
+/* Made with the first tick that needs it. */
+static void prepare_samples(struct mg_sim_frontend *fe)
+{
+    const struct mg_sim_waves *w = &fe->waves;
     for (unsigned n = 0; n < w->n; n++) {
-        if (n >= before.n || w->order[n] != before.order[n] ||
-            w->step != before.step) {
-            make_turns(w->step * w->order[n], &fe->turns[n]);
+        mg_phase_turn turn = w->step * w->order[n];
+        if (turn != fe->turn_of[n]) {
+            make_turns(turn, &fe->turns[n]);
+            fe->turn_of[n] = turn;
         }
     }
     for (unsigned lane = 0; lane < w->n_lanes; lane++) {
@@ -133,7 +150,7 @@ void mg_sim_frontend_set(struct mg_sim_frontend *fe,
     }
     fe->n_u = find_used(w, false, fe->used_u);
     fe->n_i = find_used(w, true, fe->used_i);
-    fe->has_waves = true;
+    fe->has_phasors = true;
 }
 
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe)
@@ -142,6 +159,36 @@ uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe)
     return d->samples_per_tick != 0
                ? d->samples_per_tick
                : mg_mains_samples(fe->phase, fe->waves.step, d->half_periods);
+}
+
+uint32_t mg_sim_frontend_samples(const struct mg_sim_frontend *fe,
+                                 uint32_t n_ticks)
+{
+    const struct mg_frontend *d = fe->description;
+    return d->samples_per_tick != 0
+               ? n_ticks * d->samples_per_tick
+               : mg_mains_samples(fe->phase, fe->waves.step,
+                                  n_ticks * d->half_periods);
+}
+
+uint32_t mg_sim_frontend_ticks_within(const struct mg_sim_frontend *fe,
+                                      uint32_t n_samples)
+{
+    const struct mg_frontend *d = fe->description;
+    return d->samples_per_tick != 0
+               ? n_samples / d->samples_per_tick
+               : mg_mains_half_periods(fe->phase, fe->waves.step, n_samples) /
+                     d->half_periods;
+}
+
+static bool is_fast(const struct mg_sim_frontend *fe)
+{
+    return fe->fast.is_exact && fe->may_be_fast;
+}
+
+uint32_t mg_sim_frontend_longest(const struct mg_sim_frontend *fe)
+{
+    return is_fast(fe) ? fe->fast.longest : 0;
 }
 
 /* ---- Samples ---- */
@@ -238,15 +285,19 @@ static void find_crossings(const double *u, size_t n, uint32_t at, double last,
     }
 }
 
-void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
-                          struct mg_tick *ret)
+/* @param ret  n_samples is set */
+static void sample_tick(struct mg_sim_frontend *fe, struct mg_tick *ret)
 {
+    uint32_t n_samples = ret->n_samples;
     const struct mg_sim_waves *w = &fe->waves;
     bool has_extras = mg_sim_has_extras(w);
     struct mg_sample_extras extras[MG_LANES_MAX];
     double u[CHUNK];
     struct crossings x = {0};
     struct mg_sample_job job;
+    if (!fe->has_phasors) {
+        prepare_samples(fe);
+    }
     job.noise_u = w->noise_u;
     job.noise_i = w->noise_i;
     job.full = w->full;
@@ -255,7 +306,6 @@ void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
     job.i.n = fe->n_i;
     job.extras = has_extras ? extras : NULL;
     job.noise = fe->noise;
-    *ret = (struct mg_tick){.n_ticks = 1, .n_samples = n_samples};
     for (uint32_t at = 0; at < n_samples; at += CHUNK) {
         job.n = n_samples - at < CHUNK ? n_samples - at : CHUNK;
         if (has_extras) {
@@ -268,4 +318,16 @@ void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
     }
     ret->n_crossings = x.n;
     ret->crossing_span_q8 = (uint32_t)(x.last_q8 - x.first_q8);
+}
+
+void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
+                          struct mg_tick *ret)
+{
+    *ret = (struct mg_tick){.n_ticks = 1, .n_samples = n_samples};
+    if (!is_fast(fe)) {
+        sample_tick(fe, ret);
+        return;
+    }
+    mg_sim_fast_path_tick(&fe->fast, &fe->waves, fe->phase, &fe->last_u, ret);
+    mg_sim_frontend_skip(fe, n_samples);
 }

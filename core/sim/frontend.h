@@ -20,6 +20,7 @@
 #define MG_SIM_FRONTEND_H
 
 #include "sim/device.h"
+#include "sim/fast_path.h"
 #include "sim/sample_path.h"
 
 /* A ringing under way; see sim/transients.h. */
@@ -43,7 +44,9 @@ struct mg_sim_frontend {
                                 * mg_sim_frontend_set puts into the waves */
     struct mg_sim_mains mains; /* that the waves are made of */
     struct mg_sim_waves waves;
-    bool has_waves;
+    bool has_waves, has_phasors; /* the second: what samples are made of */
+    bool may_be_fast; /* the caller wants no samples where none are needed */
+    struct mg_sim_fast_path fast;
     uint8_t n_u, n_i; /* components that some lane has ... */
     uint8_t used_u[MG_SIM_COMPONENTS_MAX]; /* ... and their indices */
     uint8_t used_i[MG_SIM_COMPONENTS_MAX];
@@ -56,6 +59,7 @@ struct mg_sim_frontend {
     uint64_t spike_rng, spike_in; /* samples until the next spike */
     uint64_t noise[MG_WIDE];
     struct mg_sample_turns turns[MG_SIM_COMPONENTS_MAX]; /* of each component */
+    mg_phase_turn turn_of[MG_SIM_COMPONENTS_MAX]; /* that they are made for */
 };
 
 /** The kernel is what the environment variable MG_SIM_ISA names (baseline,
@@ -67,6 +71,10 @@ struct mg_sim_frontend {
 int mg_sim_frontend_init(struct mg_sim_frontend *fe,
                          const struct mg_frontend *description, uint64_t seed);
 
+/** The meter starts at this current, which decides where samples are needed
+ *  (sim/closed_form.h). */
+void mg_sim_frontend_set_start(struct mg_sim_frontend *fe, int64_t start_ma);
+
 /** From the next sample on. Phase is continuous.
  *  @param mains  within mg_sim_mains_limit */
 void mg_sim_frontend_set(struct mg_sim_frontend *fe,
@@ -75,7 +83,23 @@ void mg_sim_frontend_set(struct mg_sim_frontend *fe,
 /** Samples of the tick that starts now. */
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe);
 
-/** Sample a whole tick; `elapsed_us` is left to the caller. */
+/** Samples of the n_ticks that start now.
+ *  @param n_ticks  1, or what mg_sim_frontend_ticks_within says of the longest
+ */
+uint32_t mg_sim_frontend_samples(const struct mg_sim_frontend *fe,
+                                 uint32_t n_ticks);
+
+/** Whole ticks that are over within so many samples. */
+uint32_t mg_sim_frontend_ticks_within(const struct mg_sim_frontend *fe,
+                                      uint32_t n_samples);
+
+/** The most samples that may be one tick; 0: each tick by itself, because there
+ *  is no closed form for these mains. */
+uint32_t mg_sim_frontend_longest(const struct mg_sim_frontend *fe);
+
+/** A whole tick, or many as one, from the closed form where samples would say
+ *  the same, else sampled; `elapsed_us` and `n_ticks` are left to the caller.
+ */
 void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
                           struct mg_tick *ret);
 

@@ -7,6 +7,12 @@
 
 #define MINUTE_MS 60000U
 
+/* Steps; a slot is whole cells. */
+#define CELL_MS   15000U
+#define STEADY_MS 5000U
+#define BRISK_MS  1000U
+#define RAMP_MS   16000 /* 32 A at 2 A/s */
+
 /* What is asked of the seed. */
 enum salt {
     SALT_SLOT,
@@ -122,4 +128,29 @@ void mg_sim_profile_at(const struct mg_sim_profile *profile,
     ret->frequency_mhz = 50000 +
                          wander(seed, SALT_FREQUENCY_SLOW, t, 30000, 35) +
                          wander(seed, SALT_FREQUENCY_FAST, t, 8000, 15);
+}
+
+static uint64_t step_ms(uint64_t seed, uint64_t cell_ms)
+{
+    struct session s = session_at(seed, cell_ms);
+    int64_t end_ms = s.since_ms + CELL_MS;
+    if (end_ms <= 0 || s.since_ms >= s.length_ms) {
+        return CELL_MS;
+    }
+    bool is_steady = s.since_ms >= RAMP_MS && end_ms <= s.length_ms - BRISK_MS;
+    return is_steady ? STEADY_MS : BRISK_MS;
+}
+
+uint64_t mg_sim_profile_step(const struct mg_sim_profile *profile,
+                             uint64_t elapsed_ms, struct mg_sim_load *ret)
+{
+    if (profile->is_fixed) {
+        *ret = profile->fixed;
+        return UINT64_MAX;
+    }
+    uint64_t in_cell_ms = elapsed_ms % CELL_MS;
+    uint64_t each_ms = step_ms(profile->seed, elapsed_ms - in_cell_ms);
+    uint64_t start_ms = elapsed_ms - in_cell_ms % each_ms;
+    mg_sim_profile_at(profile, start_ms, ret);
+    return start_ms + each_ms;
 }

@@ -84,3 +84,11 @@ uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
     wide_turn all = left + ((wide_turn)(n_half_periods - 1) << 63);
     return (uint32_t)(all / step) + 1;
 }
+
+uint32_t mg_mains_half_periods(mg_phase_turn phase, mg_phase_turn step,
+                               uint32_t n_samples)
+{
+    uint64_t left = MG_TURN_HALF - (phase & (MG_TURN_HALF - 1));
+    wide_turn all = (wide_turn)n_samples * step;
+    return all < left ? 0 : (uint32_t)((all - left) >> 63) + 1;
+}

@@ -30,4 +30,9 @@ mg_phase_turn mg_mains_step(int64_t frequency_mhz, uint32_t rate_mhz);
 uint32_t mg_mains_samples(mg_phase_turn phase, mg_phase_turn step,
                           unsigned n_half_periods);
 
+/** The most half periods that are over within so many samples, counted as
+ *  mg_mains_samples does. */
+uint32_t mg_mains_half_periods(mg_phase_turn phase, mg_phase_turn step,
+                               uint32_t n_samples);
+
 #endif

@@ -52,6 +52,7 @@ static void measure(const char *name, const struct mg_frontend *frontend,
         (void)fprintf(stderr, "bench_sim: %s: no device\n", name);
         exit(1);
     }
+    mg_sim_device_set_path(d, MG_SIM_PATH_SAMPLES, 0);
     double start = cpu_s();
     mg_sim_device_run(d, seconds * UINT64_C(1000000000));
     double us = (cpu_s() - start) / seconds * 1e6;

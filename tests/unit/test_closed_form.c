@@ -399,6 +399,9 @@ static void test_many_ticks_at_once(void **state)
         for (unsigned k = 1; k <= 1500; k++) {
             all += mg_mains_samples(phase + all * step, step, 1);
             assert_int_equal(mg_mains_samples(phase, step, k), all);
+            assert_int_equal(mg_mains_half_periods(phase, step, all), k);
+            assert_int_equal(mg_mains_half_periods(phase, step, all - 1),
+                             k - 1);
         }
     }
 }
