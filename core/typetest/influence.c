@@ -202,10 +202,10 @@ static void add(struct campaign *c, uint32_t mg_class, size_t index)
                       "the class has no limit for it");
         return;
     }
-    if (change->influence == MG_INFLUENCE_UNBALANCE && r->is_supplied_by_l1 &&
+    if (change->influence == MG_INFLUENCE_UNBALANCE && r->needs_l1 &&
         (change->amount & 1) != 0) {
         campaign_skip(c, "influence", change->text,
-                      "the meter is supplied by L1: without it, it is dark");
+                      "without L1 the meter is dark, or opens its relays");
         return;
     }
     current_text(point.current_ma, current);

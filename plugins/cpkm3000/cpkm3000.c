@@ -118,6 +118,7 @@ static const struct mg_rating RATING = {
     .n_phases = 3,
     .one_phase_lane = 0,
     .is_one_phase = is_one_phase,
+    .needs_l1 = true, /* "Voltage configurations" */
     .has_export = true,
     .min_degc = -25,
     .max_degc = 70,

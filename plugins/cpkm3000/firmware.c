@@ -179,8 +179,10 @@ static int set_input(void *state, unsigned index, bool is_closed)
 
 static void repair(struct fw_state *st, bool is_all)
 {
-    bool is_blind = st->broken.is_blind && !is_all;
-    st->broken = (struct fw_broken){.is_blind = is_blind};
+    struct fw_broken kept = {.is_blind = st->broken.is_blind,
+                             .is_creeping = st->broken.is_creeping,
+                             .is_forgetful = st->broken.is_forgetful};
+    st->broken = is_all ? (struct fw_broken){0} : kept;
     if (is_all) {
         st->slots.fault = MG_FW_FAULT_NONE;
     }
@@ -207,6 +209,12 @@ static int break_part(struct fw_state *st, enum mg_fw_fault kind)
         return MG_OK;
     case MG_FW_FAULT_NAN:
         b->is_blind = true;
+        return MG_OK;
+    case MG_FW_FAULT_CREEP:
+        b->is_creeping = true;
+        return MG_OK;
+    case MG_FW_FAULT_REMAINDER:
+        b->is_forgetful = true;
         return MG_OK;
     default:
         return MG_E_NOSUP; /* it has no clock */
@@ -246,6 +254,8 @@ static const struct mg_frontend frontend = {
     .full_scale_ma = FW_FULL_SCALE_MA,
     .gain_u_ppm = 450,
     .gain_i_ppm = -720,
+    .drift_u_ppb = 12000,
+    .drift_i_ppb = -20000,
     .phase_error_cdeg = 2,
     .offset_u_lsb = 3,
     .offset_i_lsb = -2,

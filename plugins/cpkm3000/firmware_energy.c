@@ -12,14 +12,17 @@
 #define SURE_I2_Q6    INT64_C(9604)
 #define PENDING_TICKS 25
 
-static bool is_above(int64_t i2, uint32_t n, int64_t threshold_q6)
+/* A creeping meter has thresholds of four times the current. */
+static bool is_above(const struct fw_state *st, int64_t i2, uint32_t n,
+                     int64_t threshold_q6)
 {
+    threshold_q6 *= st->broken.is_creeping ? 16 : 1;
     return n != 0 && i2 * 64 >= (threshold_q6 + NOISE_I2_Q6) * n;
 }
 
-bool cpkm3000_fw_is_flowing(int64_t i2, uint32_t n)
+bool cpkm3000_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n)
 {
-    return is_above(i2, n, START_I2_Q6);
+    return is_above(st, i2, n, START_I2_Q6);
 }
 
 static int64_t share(int64_t all, uint32_t n, uint32_t of)
@@ -48,20 +51,21 @@ static void move_ticks(struct fw_pending *from, struct fw_pending *to,
 
 /* A small current registers a second late, all or nothing of the second.
  * @return what flows for certain now */
-static int64_t decide(struct fw_pending *p, const struct fw_lane *lane,
-                      const struct mg_tick *tick)
+static int64_t decide(struct fw_state *st, unsigned k,
+                      const struct fw_lane *lane, const struct mg_tick *tick)
 {
+    struct fw_pending *p = &st->pending[k];
     struct fw_pending now = {.ui = lane->ui,
                              .i2 = lane->i2,
                              .n = tick->n_samples,
                              .n_ticks = tick->n_ticks};
     int64_t sure = 0;
-    if (is_above(now.i2, now.n, SURE_I2_Q6)) {
+    if (is_above(st, now.i2, now.n, SURE_I2_Q6)) {
         return now.ui;
     }
     while (p->n_ticks + now.n_ticks >= PENDING_TICKS) {
         move_ticks(&now, p, PENDING_TICKS - p->n_ticks);
-        sure += cpkm3000_fw_is_flowing(p->i2, p->n) ? p->ui : 0;
+        sure += cpkm3000_fw_is_flowing(st, p->i2, p->n) ? p->ui : 0;
         memset(p, 0, sizeof *p);
     }
     if (now.n_ticks > 0) {
@@ -77,10 +81,10 @@ void cpkm3000_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick,
 {
     struct fw_energy *e = &st->memory.energy;
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
-        e->rest += decide(&st->pending[k], &lanes[k], tick);
+        e->rest += decide(st, k, &lanes[k], tick);
     }
     int64_t n = e->rest / FW_PULSE;
-    e->rest %= FW_PULSE;
+    e->rest = st->broken.is_forgetful ? 0 : e->rest % FW_PULSE;
     if (n >= 0) {
         e->pos += (uint64_t)n;
     } else {

@@ -113,7 +113,7 @@ static int64_t show_element(struct fw_state *st, unsigned k)
     }
     int64_t u = root(lane->u2, s->n);
     st->live[FW_S_U + k] = rounded(u, U_PER_MV);
-    if (!cpkm3000_fw_is_flowing(lane->i2, s->n)) {
+    if (!cpkm3000_fw_is_flowing(st, lane->i2, s->n)) {
         return 0;
     }
     int64_t i = root(lane->i2, s->n);

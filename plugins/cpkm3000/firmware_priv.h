@@ -183,6 +183,7 @@ struct fw_thermal {
 /* Hardware that is broken by the back door; outlives a reset. */
 struct fw_broken {
     bool is_chip_dead, is_welded, is_hot, is_sensor_dead, is_forging, is_blind;
+    bool is_creeping, is_forgetful; /* MG_FW_FAULT_CREEP, _REMAINDER */
 };
 
 struct fw_state {
@@ -240,7 +241,7 @@ uint32_t cpkm3000_fw_crc32(const uint8_t *data, size_t len);
 void cpkm3000_fw_elements(struct fw_state *st, const struct mg_tick *tick,
                           struct fw_lane ret[FW_N_PHASES]);
 /** Whether this current is enough to be registered, over n samples. */
-bool cpkm3000_fw_is_flowing(int64_t i2, uint32_t n);
+bool cpkm3000_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n);
 void cpkm3000_fw_measure(struct fw_state *st, const struct mg_tick *tick,
                          const struct fw_lane lanes[FW_N_PHASES]);
 /** No value of this tick is any good. */

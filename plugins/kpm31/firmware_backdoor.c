@@ -212,6 +212,8 @@ int kpm31_fw_fault(void *state, enum mg_fw_fault kind)
     switch (kind) {
     case MG_FW_FAULT_NONE:
         st->is_signal_bad = false;
+        st->is_creeping = false;
+        st->is_forgetful = false;
         st->memory_fault = MG_FW_FAULT_NONE;
         return MG_OK;
     case MG_FW_FAULT_NV_SLOT: /* the write as the supply goes is cut off */
@@ -226,6 +228,12 @@ int kpm31_fw_fault(void *state, enum mg_fw_fault kind)
         return MG_OK;
     case MG_FW_FAULT_NAN:
         st->is_signal_bad = true;
+        return MG_OK;
+    case MG_FW_FAULT_CREEP:
+        st->is_creeping = true;
+        return MG_OK;
+    case MG_FW_FAULT_REMAINDER:
+        st->is_forgetful = true;
         return MG_OK;
     default:
         return MG_E_NOSUP;

@@ -45,7 +45,8 @@ static unsigned rate_now(const struct fw_state *st)
 }
 
 /* @return pulses */
-static uint32_t add_flow(struct fw_energy *e, int64_t flow, unsigned rate)
+static uint32_t add_flow(const struct fw_state *st, struct fw_energy *e,
+                         int64_t flow, unsigned rate)
 {
     e->pending += flow;
     int64_t along = e->is_reverse ? -e->pending : e->pending;
@@ -60,7 +61,7 @@ static uint32_t add_flow(struct fw_energy *e, int64_t flow, unsigned rate)
     *rest += along;
     e->pending = 0;
     uint32_t n = (uint32_t)(*rest / FW_PULSE);
-    *rest %= FW_PULSE;
+    *rest = st->is_forgetful ? 0 : *rest % FW_PULSE;
     e->count[e->is_reverse] += n;
     e->rate[rate] += n;
     e->month[0][rate] += n;
@@ -71,12 +72,13 @@ void kpm31_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick)
 {
     const struct mg_lane_sums *sums = &tick->lane[0];
     struct fw_bank *bank = &st->energies.bank[st->is_contact_closed ? 1 : 0];
-    if (!kpm31_fw_is_flowing(sums->u2, sums->i2, tick->n_samples)) {
+    if (!kpm31_fw_is_flowing(st, sums->u2, sums->i2, tick->n_samples)) {
         return;
     }
     unsigned rate = rate_now(st);
-    st->n_pulses += add_flow(&bank->active, sums->ui, rate);
-    (void)add_flow(&bank->reactive, sums->uq, rate); /* no output of its own */
+    st->n_pulses += add_flow(st, &bank->active, sums->ui, rate);
+    (void)add_flow(st, &bank->reactive, sums->uq,
+                   rate); /* no output of its own */
 }
 
 uint32_t kpm31_fw_pulse_rest_q32(const struct fw_state *st)

@@ -22,10 +22,11 @@ static bool has_voltage(int64_t u2, uint32_t n)
     return u2 >= (int64_t)VOLTAGE_COUNTS * VOLTAGE_COUNTS * n;
 }
 
-bool kpm31_fw_is_flowing(int64_t u2, int64_t i2, uint32_t n)
+bool kpm31_fw_is_flowing(const struct fw_state *st, int64_t u2, int64_t i2,
+                         uint32_t n)
 {
-    return n != 0 && has_voltage(u2, n) &&
-           i2 >= (int64_t)START_COUNTS * START_COUNTS * n;
+    int64_t threshold = st->is_creeping ? 4 * START_COUNTS : START_COUNTS;
+    return n != 0 && has_voltage(u2, n) && i2 >= threshold * threshold * n;
 }
 
 static void keep_sums(struct fw_state *st, const struct mg_tick *tick)
@@ -96,7 +97,7 @@ void kpm31_fw_measure(struct fw_state *st, const struct mg_tick *tick)
         live->n_cycles = all.n_cycles;
         live->cycles_q8 = all.cycles_q8;
     }
-    if (kpm31_fw_is_flowing(all.u2, all.i2, all.n)) {
+    if (kpm31_fw_is_flowing(st, all.u2, all.i2, all.n)) {
         live->i = rms(all.i2, all.n);
         live->p = all.ui / all.n;
         live->q = all.uq / all.n;

@@ -123,7 +123,8 @@ struct fw_state {
     struct fw_live live;
     struct fw_demand demand;
     struct fw_shown shown;
-    enum mg_fw_fault memory_fault; /* NONE, NV_SLOT or NV_ALL */
+    bool is_creeping, is_forgetful; /* MG_FW_FAULT_CREEP, _REMAINDER */
+    enum mg_fw_fault memory_fault;  /* NONE, NV_SLOT or NV_ALL */
 };
 
 struct fw_date {
@@ -164,7 +165,8 @@ int32_t kpm31_fw_clock_month(const struct fw_state *st);
 /** Update what is shown from one tick's sums. */
 void kpm31_fw_measure(struct fw_state *st, const struct mg_tick *tick);
 /** Whether current and voltage of these sums are enough to register. */
-bool kpm31_fw_is_flowing(int64_t u2, int64_t i2, uint32_t n);
+bool kpm31_fw_is_flowing(const struct fw_state *st, int64_t u2, int64_t i2,
+                         uint32_t n);
 /** @param index  0..FW_N_LIVE-1; the bits of its float */
 uint32_t kpm31_fw_live_float(const struct fw_state *st, unsigned index);
 

@@ -112,6 +112,8 @@ static int fault(void *state, enum mg_fw_fault kind)
     case MG_FW_FAULT_NONE:
         st->memory_fault = MG_FW_FAULT_NONE;
         st->is_crypto_dead = false;
+        st->is_creeping = false;
+        st->is_forgetful = false;
         return MG_OK;
     case MG_FW_FAULT_NV_SLOT: /* the write as the supply goes is cut off */
         st->memory_fault = kind;
@@ -129,6 +131,12 @@ static int fault(void *state, enum mg_fw_fault kind)
     case MG_FW_FAULT_CRYPTO:
         st->is_crypto_dead = st->options->crypto != 0;
         return st->is_crypto_dead ? MG_OK : MG_E_NOSUP;
+    case MG_FW_FAULT_CREEP:
+        st->is_creeping = true;
+        return MG_OK;
+    case MG_FW_FAULT_REMAINDER:
+        st->is_forgetful = true;
+        return MG_OK;
     default:
         return MG_E_NOSUP;
     }
@@ -145,6 +153,8 @@ static const struct mg_frontend frontend = {
     .full_scale_ma = FW_FULL_SCALE_MA,
     .gain_u_ppm = -310,
     .gain_i_ppm = 420,
+    .drift_u_ppb = -10000,
+    .drift_i_ppb = 25000,
     .phase_error_cdeg = 1,
     .offset_u_lsb = -2,
     .offset_i_lsb = 1,

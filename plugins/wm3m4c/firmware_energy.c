@@ -5,11 +5,12 @@
 
 /* Function add() of the manual. One remainder for both directions: what flows
  * to and fro below a pulse is not registered twice. @return pulses */
-static uint32_t add(struct fw_energy *e, int64_t flow)
+static uint32_t add(const struct fw_state *st, struct fw_energy *e,
+                    int64_t flow)
 {
     e->rest += flow;
     int64_t n = e->rest / FW_PULSE;
-    e->rest %= FW_PULSE;
+    e->rest = st->is_forgetful ? 0 : e->rest % FW_PULSE;
     uint32_t pulses = (uint32_t)(n < 0 ? -n : n);
     e->wh[n < 0 ? 1 : 0] += pulses;
     return pulses;
@@ -22,7 +23,7 @@ void wm3m4c_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick)
     st->is_no_load = true;
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
         const struct mg_lane_sums *s = &tick->lane[k];
-        if (wm3m4c_fw_is_flowing(s->i2, tick->n_samples)) {
+        if (wm3m4c_fw_is_flowing(st, s->i2, tick->n_samples)) {
             active += s->ui;
             reactive += s->uq;
             st->is_no_load = false;
@@ -32,8 +33,8 @@ void wm3m4c_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick)
         active = -active;
         reactive = -reactive;
     }
-    uint32_t n_active = add(&st->energy, active);
-    uint32_t n_reactive = add(&st->reactive, reactive);
+    uint32_t n_active = add(st, &st->energy, active);
+    uint32_t n_reactive = add(st, &st->reactive, reactive);
     st->n_pulses += st->is_led_reactive ? n_reactive : n_active;
 }
 

@@ -21,9 +21,10 @@
 #define SQRT3_E6     1732051
 #define STATISTICS_S 900 /* interval of the averages, ours */
 
-bool wm3m4c_fw_is_flowing(int64_t i2, uint32_t n)
+bool wm3m4c_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n)
 {
-    return n != 0 && i2 >= (int64_t)START_COUNTS * START_COUNTS * n;
+    int64_t threshold = st->is_creeping ? 4 * START_COUNTS : START_COUNTS;
+    return n != 0 && i2 >= threshold * threshold * n;
 }
 
 static bool has_voltage(int64_t u2, uint32_t n)
@@ -65,15 +66,16 @@ static int64_t power_factor(int64_t p, int64_t s)
 }
 
 /* A phase without enough current shows its voltage only. */
-static void measure_phase(const struct fw_sums *s, unsigned k, bool is_reversed,
-                          int64_t *v)
+static void measure_phase(const struct fw_state *st, unsigned k,
+                          bool is_reversed, int64_t *v)
 {
+    const struct fw_sums *s = &st->sums;
     if (!has_voltage(s->u2[k], s->n)) {
         return;
     }
     int64_t u = rms(s->u2[k], s->n);
     v[FW_U1 + k] = rounded(u, U_PER_MV);
-    if (!wm3m4c_fw_is_flowing(s->i2[k], s->n)) {
+    if (!wm3m4c_fw_is_flowing(st, s->i2[k], s->n)) {
         return;
     }
     int64_t i = rms(s->i2[k], s->n);
@@ -161,7 +163,7 @@ static void show(struct fw_state *st)
     bool is_reversed = (st->settings.energy_flow & 2) != 0;
     memset(&st->live, 0, sizeof(st->live));
     for (unsigned k = 0; k < FW_N_PHASES; k++) {
-        measure_phase(s, k, is_reversed, v);
+        measure_phase(st, k, is_reversed, v);
     }
     measure_between(v);
     measure_totals(v);

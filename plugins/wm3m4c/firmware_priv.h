@@ -240,7 +240,8 @@ struct fw_state {
     uint32_t since_check_us, since_save_us, duration_us;
     uint64_t n_pulses;
     struct fw_shown shown;
-    enum mg_fw_fault memory_fault; /* NONE, NV_SLOT or NV_ALL */
+    bool is_creeping, is_forgetful; /* MG_FW_FAULT_CREEP, _REMAINDER */
+    enum mg_fw_fault memory_fault;  /* NONE, NV_SLOT or NV_ALL */
 };
 
 /* ---- firmware_number.c ---- */
@@ -262,7 +263,7 @@ unsigned wm3m4c_fw_encode(enum fw_type type, int64_t value, bool is_capacitive,
 
 void wm3m4c_fw_measure(struct fw_state *st, const struct mg_tick *tick);
 /** Whether this current is enough to be registered (manual 4.5: 20 mA). */
-bool wm3m4c_fw_is_flowing(int64_t i2, uint32_t n);
+bool wm3m4c_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n);
 void wm3m4c_fw_energy_tick(struct fw_state *st, const struct mg_tick *tick);
 /** Import or export with the part below a pulse, mWh: the test mode's. */
 uint64_t wm3m4c_fw_energy_fine(const struct fw_state *st, unsigned direction);

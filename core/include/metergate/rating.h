@@ -50,7 +50,7 @@ struct mg_rating {
                              * measures on, 0..2 */
     /** Optional: whether a meter with these options has one phase only. */
     bool (*is_one_phase)(const void *options);
-    bool is_supplied_by_l1;     /* without L1 it is dead */
+    bool needs_l1;              /* without L1 it is dark, or opens its relays */
     bool has_export;            /* both directions of active energy */
     int16_t min_degc, max_degc; /* working temperature */
     uint32_t register_step_mwh; /* of the energies that the bus shows */
