@@ -120,10 +120,13 @@ static uint8_t *write_slot(struct fw_state *st)
 bool cpim1000_fw_nv_save(struct fw_state *st)
 {
     struct fw_slots *s = &st->slots;
-    if (!s->is_lost) {
-        (void)write_slot(st);
+    if (s->is_lost) {
+        return false;
     }
-    s->is_bad |= newest(st) == 0;
+    (void)write_slot(st);
+    if (seq_at(st, s->seq % FW_N_SLOTS) == 0) {
+        s->is_bad |= newest(st) == 0;
+    }
     return !s->is_bad;
 }
 
@@ -139,8 +142,21 @@ void cpim1000_fw_nv_power_fail(struct fw_state *st)
     slot[8] ^= s->fault == MG_FW_FAULT_NV_SLOT ? 0x10 : 0;
 }
 
-/* Every 10 Wh and every minute; the copies are read again every second. That
- * none is intact is not over before the next start. */
+/* Each second one copy is read again: as many in a row that are not intact as
+ * there are, and none is, which is not over before the next start. */
+static void look_at_one(struct fw_state *st)
+{
+    struct fw_slots *s = &st->slots;
+    s->looked_at = (uint8_t)((s->looked_at + 1) % FW_N_SLOTS);
+    bool is_intact = seq_at(st, s->looked_at) != 0;
+    s->n_bad_in_row = is_intact ? 0 : (uint8_t)(s->n_bad_in_row + 1);
+    if (s->n_bad_in_row >= FW_N_SLOTS) {
+        s->n_bad_in_row = 0;
+        s->is_bad |= newest(st) == 0;
+    }
+}
+
+/* Saved every 10 Wh and every minute. */
 void cpim1000_fw_nv_tick(struct fw_state *st, uint32_t elapsed_us)
 {
     struct fw_slots *s = &st->slots;
@@ -154,7 +170,7 @@ void cpim1000_fw_nv_tick(struct fw_state *st, uint32_t elapsed_us)
     st->since_check_us += elapsed_us;
     if (st->since_check_us >= FW_SECOND_US) {
         st->since_check_us = 0;
-        s->is_bad |= newest(st) == 0;
+        look_at_one(st);
     }
 }
 

@@ -180,7 +180,8 @@ struct fw_memory {
 struct fw_slots {
     uint32_t seq; /* of the newest */
     uint32_t since_save_us;
-    uint64_t saved_pulses;  /* of both sides */
+    uint64_t saved_pulses; /* of both sides */
+    uint8_t looked_at, n_bad_in_row;
     enum mg_fw_fault fault; /* NONE, NV_SLOT or NV_ALL */
     bool is_lost;           /* no copy was intact at the start */
     bool is_bad;            /* no copy is intact now */
