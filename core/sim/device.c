@@ -8,7 +8,9 @@
 #include "crypto/deterministic.h"
 #include "crypto/verify.h"
 #include "sim/frontend.h"
+#include "sim/impulse.h"
 #include "sim/rng.h"
+#include "sim/truth.h"
 
 /* No meter has more; a plugin that asks for more is wrong. */
 #define MEMORY_MAX (16U << 20)
@@ -20,7 +22,12 @@
 #define TICK_MAX_NS UINT64_C(15000000000) /* see mg_tick */
 #define WATCHED_NS  UINT64_C(3000000000)
 
-#define PJ_PER_MWH 3600000000000 /* 1 mWh = 3.6 J */
+/* Who watches the impulse LED of a circuit. */
+struct watcher {
+    void (*lit)(void *ctx, uint64_t at_ns); /* NULL: nobody */
+    void *ctx;
+    struct mg_sim_impulse impulse;
+};
 
 struct mg_sim_device {
     const struct mg_firmware *firmware; /* borrowed */
@@ -39,7 +46,9 @@ struct mg_sim_device {
     uint64_t now_rest;       /* below that, see SAMPLE_PARTS */
     uint64_t until_ns;       /* the caller's time */
     int64_t born_utc_ms;
-    int64_t energy_mwh, energy_pj; /* true; the rest below 1 mWh */
+    struct mg_sim_truth truth;
+    struct watcher watcher[MG_CIRCUITS_MAX];
+    bool are_pulses_at_update; /* a defect */
 };
 
 static size_t to_multiple(size_t n, size_t of)
@@ -187,20 +196,6 @@ static void watch(struct mg_sim_device *d)
     d->alone_until_ns = d->now_ns + WATCHED_NS;
 }
 
-/* Power comes with the first use, so that the caller can put back what the
- * meter kept in its memory when it was last off. */
-static void ensure_power(struct mg_sim_device *d)
-{
-    if (d->is_powered) {
-        return;
-    }
-    d->is_powered = true;
-    memset(d->state, 0, d->firmware->state_size);
-    d->env.utc_ms = d->born_utc_ms + (int64_t)(d->now_ns / 1000000);
-    d->firmware->power_on(d->state, &d->env);
-    watch(d);
-}
-
 /* Time moves by whole samples without ever losing a part of a nanosecond.
  * @return the whole microseconds that went by */
 static uint32_t pass_samples(struct mg_sim_device *d, uint32_t n)
@@ -213,18 +208,62 @@ static uint32_t pass_samples(struct mg_sim_device *d, uint32_t n)
     return (uint32_t)(d->now_ns / 1000 - before_us);
 }
 
-static void add_energy(struct mg_sim_device *d, uint32_t elapsed_us)
+/* A tick in which somebody watches an LED. */
+struct watched_tick {
+    const struct mg_sim_device *device;
+    const struct watcher *watcher;
+    uint64_t start_ns, start_rest;
+};
+
+static void light(void *ctx, uint32_t sample)
 {
-    double uw = 0;
-    for (unsigned k = 0; k < d->firmware->frontend->n_lanes; k++) {
-        const struct mg_sim_phase *p = &d->mains.phase[k];
-        double s, c;
-        mg_sincos(mg_turn_from_cdeg(p->phase_cdeg), &s, &c);
-        uw += (double)p->voltage_mv * (double)p->current_ma * c;
+    const struct watched_tick *t = ctx;
+    uint64_t parts = sample * SAMPLE_PARTS + t->start_rest;
+    t->watcher->lit(t->watcher->ctx,
+                    t->start_ns +
+                        parts / t->device->firmware->frontend->rate_mhz);
+}
+
+static void show_pulses(struct mg_sim_device *d, const struct mg_tick *tick,
+                        uint64_t start_ns, uint64_t start_rest)
+{
+    if (d->watcher[0].lit == NULL && d->watcher[1].lit == NULL) {
+        return;
     }
-    d->energy_pj += (int64_t)(uw * elapsed_us);
-    d->energy_mwh += d->energy_pj / PJ_PER_MWH;
-    d->energy_pj %= PJ_PER_MWH;
+    struct mg_fw_outputs out;
+    d->firmware->outputs(d->state, &out);
+    for (unsigned k = 0; k < MG_CIRCUITS_MAX; k++) {
+        struct watcher *w = &d->watcher[k];
+        struct watched_tick t = {d, w, start_ns, start_rest};
+        if (w->lit != NULL) {
+            mg_sim_impulse_tick(&w->impulse, tick, &out.circuit[k],
+                                d->are_pulses_at_update, light, &t);
+        }
+    }
+}
+
+static void start_pulses(struct mg_sim_device *d)
+{
+    struct mg_fw_outputs out;
+    mg_sim_device_outputs(d, &out);
+    for (unsigned k = 0; k < MG_CIRCUITS_MAX; k++) {
+        mg_sim_impulse_start(&d->watcher[k].impulse, &out.circuit[k]);
+    }
+}
+
+/* Power comes with the first use, so that the caller can put back what the
+ * meter kept in its memory when it was last off. */
+static void ensure_power(struct mg_sim_device *d)
+{
+    if (d->is_powered) {
+        return;
+    }
+    d->is_powered = true;
+    memset(d->state, 0, d->firmware->state_size);
+    d->env.utc_ms = d->born_utc_ms + (int64_t)(d->now_ns / 1000000);
+    d->firmware->power_on(d->state, &d->env);
+    start_pulses(d);
+    watch(d);
 }
 
 /* @return until when it stays so */
@@ -342,12 +381,19 @@ void mg_sim_device_run(struct mg_sim_device *device, uint64_t until_ns)
             return;
         }
         struct mg_tick tick;
+        uint64_t start_ns = d->now_ns;
+        uint64_t start_rest = d->now_rest;
+        mg_sim_truth_set(&d->truth, &d->mains, d->frontend.waves.n_lanes);
+        mg_sim_truth_tick(&d->truth, d->frontend.waves.n_lanes,
+                          d->frontend.phase, d->frontend.waves.step, n,
+                          (uint32_t)rate_mhz);
+        d->frontend.now_ns = start_ns;
         mg_sim_frontend_tick(&d->frontend, n, &tick);
         tick.n_ticks = n_ticks;
         tick.elapsed_us = pass_samples(d, n);
         tick.ambient_mdegc = d->mains.ambient_mdegc;
-        add_energy(d, tick.elapsed_us);
         d->firmware->tick(d->state, &tick);
+        show_pulses(d, &tick, start_ns, start_rest);
         serve_chip(d);
     }
 }
@@ -519,5 +565,37 @@ int mg_sim_device_load_nv(struct mg_sim_device *device, const uint8_t *nv,
 
 int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device)
 {
-    return device->energy_mwh;
+    int64_t mwh = 0;
+    int64_t rest_nj = 0;
+    for (unsigned k = 0; k < MG_CIRCUITS_MAX; k++) {
+        const struct mg_sim_energies *e = &device->truth.circuit[k];
+        mwh += e->import.mwh - e->export.mwh;
+        rest_nj += e->import.rest_nj - e->export.rest_nj;
+    }
+    return mwh + rest_nj / INT64_C(3600000000);
+}
+
+const struct mg_sim_truth *
+mg_sim_device_truth(const struct mg_sim_device *device)
+{
+    return &device->truth;
+}
+
+void mg_sim_device_on_pulse(struct mg_sim_device *device, unsigned circuit,
+                            void (*lit)(void *ctx, uint64_t at_ns), void *ctx)
+{
+    if (circuit >= MG_CIRCUITS_MAX) {
+        return;
+    }
+    ensure_power(device);
+    device->watcher[circuit].lit = lit;
+    device->watcher[circuit].ctx = ctx;
+    start_pulses(device);
+}
+
+void mg_sim_device_set_defects(struct mg_sim_device *device,
+                               const struct mg_sim_defects *defects)
+{
+    device->are_pulses_at_update = defects->pulses_at_update;
+    mg_sim_frontend_set_defect(&device->frontend, defects->phase_error_cdeg);
 }

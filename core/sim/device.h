@@ -3,7 +3,7 @@
 #ifndef MG_SIM_DEVICE_H
 #define MG_SIM_DEVICE_H
 
-#include "sim/mains.h"
+#include "sim/truth.h"
 
 /** The charging profile made from a seed, or a fixed load. */
 struct mg_sim_profile {
@@ -127,8 +127,33 @@ const uint8_t *mg_sim_device_nv(const struct mg_sim_device *device,
 int mg_sim_device_load_nv(struct mg_sim_device *device, const uint8_t *nv,
                           size_t len);
 
-/** True energy that has flowed while the load was connected, mWh, negative for
- *  export, all phases: the truth beside what the meter says. */
+/** The truth beside what the meter says: what has flowed in each circuit and
+ *  phase while its load was connected. Borrowed. */
+const struct mg_sim_truth *
+mg_sim_device_truth(const struct mg_sim_device *device);
+
+/** As the truth's circuits together: energy that has flowed while the load was
+ * connected, mWh, negative for export, all phases: the truth beside what the
+ * meter says. */
 int64_t mg_sim_device_true_energy_mwh(const struct mg_sim_device *device);
+
+/** Watch the impulse LED: called from mg_sim_device_run after each tick for the
+ *  impulses in it, in the order of time, see sim/impulse.h. It powers the
+ *  meter.
+ *  @param circuit  0..MG_CIRCUITS_MAX - 1
+ *  @param lit      at_ns since the meter's creation; NULL: nobody watches */
+void mg_sim_device_on_pulse(struct mg_sim_device *device, unsigned circuit,
+                            void (*lit)(void *ctx, uint64_t at_ns), void *ctx);
+
+/* Mistakes that a type test must find. Those of firmware are
+ * MG_FW_FAULT_CREEP and MG_FW_FAULT_REMAINDER. */
+struct mg_sim_defects {
+    int32_t phase_error_cdeg; /* of the current path, besides its own */
+    bool pulses_at_update;    /* the impulse LED is not paced */
+};
+
+/** From the next tick on. */
+void mg_sim_device_set_defects(struct mg_sim_device *device,
+                               const struct mg_sim_defects *defects);
 
 #endif

@@ -153,6 +153,13 @@ static void prepare_samples(struct mg_sim_frontend *fe)
     fe->has_phasors = true;
 }
 
+void mg_sim_frontend_set_defect(struct mg_sim_frontend *fe,
+                                int32_t phase_error_cdeg)
+{
+    fe->phase_error_cdeg = phase_error_cdeg;
+    fe->has_waves = false;
+}
+
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe)
 {
     const struct mg_frontend *d = fe->description;

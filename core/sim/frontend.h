@@ -80,6 +80,10 @@ void mg_sim_frontend_set_start(struct mg_sim_frontend *fe, int64_t start_ma);
 void mg_sim_frontend_set(struct mg_sim_frontend *fe,
                          const struct mg_sim_mains *mains);
 
+/** A current path that is so much later than the description says. */
+void mg_sim_frontend_set_defect(struct mg_sim_frontend *fe,
+                                int32_t phase_error_cdeg);
+
 /** Samples of the tick that starts now. */
 uint32_t mg_sim_frontend_tick_samples(const struct mg_sim_frontend *fe);
 
