@@ -107,12 +107,15 @@ static void outputs(const void *state, struct mg_fw_outputs *ret)
         .baud = kpm31_fw_baud(st->settings.baud_code)};
 }
 
-/* Class 0.5S (manual 2.3) with room to spare; the values are ours. */
+/* Class 0.5S (manual 2.3) with room to spare; the values, the shunt and the
+ * filter of a delta-sigma converter are ours. */
 static const struct mg_frontend frontend = {
     .rate_mhz = FW_RATE_HZ * 1000,
     .samples_per_tick = FW_TICK_SAMPLES,
     .n_lanes = 1,
     .bits = FW_BITS,
+    .current_sensor = MG_SENSOR_SHUNT,
+    .sinc_order = 3,
     .full_scale_mv = FW_FULL_SCALE_MV,
     .full_scale_ma = FW_FULL_SCALE_MA,
     .gain_u_ppm = 180,

@@ -142,13 +142,16 @@ static int fault(void *state, enum mg_fw_fault kind)
     }
 }
 
-/* Class B (manual 6.3) with room to spare; the values are ours. A shunt has
- * next to no phase error. */
+/* Class B (manual 6.3) with room to spare. Shunts (manual 3), which have next
+ * to no phase error; the values and the filter of a delta-sigma converter are
+ * ours. */
 static const struct mg_frontend frontend = {
     .rate_mhz = FW_RATE_HZ * 1000,
     .half_periods = FW_HALF_PERIODS,
     .n_lanes = FW_N_PHASES,
     .bits = FW_BITS,
+    .current_sensor = MG_SENSOR_SHUNT,
+    .sinc_order = 3,
     .full_scale_mv = FW_FULL_SCALE_MV,
     .full_scale_ma = FW_FULL_SCALE_MA,
     .gain_u_ppm = -310,
