@@ -21,7 +21,7 @@ allowed() {
     core/typetest) echo "metergate base model sim typetest" ;;
     core/run) echo "metergate base model wire crypto record bus store sim run" ;;
     core/cli) echo "metergate base model wire crypto record bus store sim typetest run cli config mqtt" ;;
-    config) echo "metergate base model wire crypto bus store run config" ;;
+    config) echo "metergate base model wire crypto bus store sim run config" ;;
     mqtt) echo "metergate base model store run mqtt" ;;
     plugins/*) echo "metergate" ;;
     core/include/metergate) echo "metergate" ;;

@@ -144,7 +144,7 @@ static void all_keys_and_codes_are_unique_and_reversible(void **state)
     size_t n_energies = (size_t)7 * 4 * 9 * 14; /* phases, tariffs, periods */
     size_t n_to_n = (size_t)4 * 5;  /* voltage, current, THD of both */
     size_t n_to_l3 = (size_t)7 * 4; /* LL, P, Q, S, PF, angle, demand */
-    size_t n_total = 12 + 25 + 7;   /* others, of a transaction, a station */
+    size_t n_total = 12 + 25 + 9;   /* others, of a transaction, a station */
     assert_int_equal(n, n_energies + n_to_n + n_to_l3 + n_total);
     qsort(entries, n, sizeof *entries, by_key);
     for (size_t i = 1; i < n; i++) {
