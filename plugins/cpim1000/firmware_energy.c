@@ -30,6 +30,30 @@ bool cpim1000_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n)
     return is_above(i2, n, threshold(st));
 }
 
+static int64_t share(int64_t all, uint32_t n, uint32_t of)
+{
+    return all / of * n + all % of * n / of;
+}
+
+/* n of the ticks in `from`, all alike. */
+static void move_ticks(struct fw_pending *from, struct fw_pending *to,
+                       uint32_t n)
+{
+    uint32_t of = from->n_ticks;
+    struct fw_pending part = {.ui = share(from->ui, n, of),
+                              .i2 = share(from->i2, n, of),
+                              .n = (uint32_t)share(from->n, n, of),
+                              .n_ticks = n};
+    from->ui -= part.ui;
+    from->i2 -= part.i2;
+    from->n -= part.n;
+    from->n_ticks -= n;
+    to->ui += part.ui;
+    to->i2 += part.i2;
+    to->n += part.n;
+    to->n_ticks += n;
+}
+
 /* A small current registers a second late, all or nothing of the second.
  * @return what flows for certain now */
 static int64_t decide(const struct fw_state *st, struct fw_pending *p,
@@ -39,16 +63,20 @@ static int64_t decide(const struct fw_state *st, struct fw_pending *p,
     if (is_above(lane->i2, tick->n_samples, threshold(st) * SURE)) {
         return lane->ui;
     }
-    p->ui += lane->ui;
-    p->i2 += lane->i2;
-    p->n += tick->n_samples;
-    p->n_ticks += tick->n_ticks == 0 ? 1 : tick->n_ticks;
-    if (p->n_ticks < PENDING_TICKS) {
-        return 0;
+    struct fw_pending now = {.ui = lane->ui,
+                             .i2 = lane->i2,
+                             .n = tick->n_samples,
+                             .n_ticks = tick->n_ticks == 0 ? 1 : tick->n_ticks};
+    int64_t sure = 0;
+    while (p->n_ticks + now.n_ticks >= PENDING_TICKS) {
+        move_ticks(&now, p, PENDING_TICKS - p->n_ticks);
+        sure += cpim1000_fw_is_flowing(st, p->i2, p->n) ? p->ui : 0;
+        memset(p, 0, sizeof *p);
     }
-    int64_t ui = cpim1000_fw_is_flowing(st, p->i2, p->n) ? p->ui : 0;
-    memset(p, 0, sizeof *p);
-    return ui;
+    if (now.n_ticks > 0) {
+        move_ticks(&now, p, now.n_ticks);
+    }
+    return sure;
 }
 
 /* The sum over the phases is what counts; what is negative of it registers
