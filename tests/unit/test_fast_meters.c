@@ -18,6 +18,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define BORN_MS   INT64_C(1780270800000) /* 2026-05-31 23:40:00 UTC */
 
+#define N_MODELS    4
 #define N_STEPS     200
 #define N_VALUES    16
 #define OPTIONS_MAX 1024
@@ -67,6 +68,9 @@ static const struct model models[] = {
     {MG_TEST_CPKM3000,
      {{.signal = "MeterImpulses.PulsesPos", .tolerance = 1},
       {.signal = "MeterImpulses.PulsesNeg", .tolerance = 1}}},
+    {MG_TEST_CPIM1000,
+     {{.signal = "RightImpulses.Pulses", .tolerance = 1},
+      {.signal = "LeftImpulses.Pulses", .tolerance = 1}}},
 };
 
 /* ---- Mains: steps of random length and load ---- */
@@ -235,8 +239,8 @@ static void test_many_ticks_as_one(void **state)
 {
     (void)state;
     static struct script script;
-    for (unsigned which = 0; which < 3; which++) {
-        for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (unsigned which = 0; which < N_MODELS; which++) {
+        for (uint64_t seed = 1; seed <= 2; seed++) {
             struct mg_sim_rng rng = {.state = seed};
             random_script(&rng, N_STEPS, 60000, &script);
             struct mg_sim_device *alone = meter(&models[which], which, &script);
@@ -263,7 +267,7 @@ static void test_without_samples(void **state)
 {
     (void)state;
     static struct script script;
-    for (unsigned which = 0; which < 3; which++) {
+    for (unsigned which = 0; which < N_MODELS; which++) {
         struct mg_sim_rng rng = {.state = 10 + which};
         random_script(&rng, N_STEPS, 2000, &script);
         struct mg_sim_device *sampled = meter(&models[which], which, &script);
@@ -286,7 +290,7 @@ int main(void)
         cmocka_unit_test(test_without_samples),
     };
     struct mg_err err;
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < N_MODELS; k++) {
         if (mg_plugins_load_file(&plugins, models[k].file, &err) != MG_OK) {
             return 1;
         }
