@@ -48,30 +48,23 @@ static uint64_t same_for_ever(void *ctx, uint64_t now_ns,
     return UINT64_MAX;
 }
 
-static void copy_model(struct bench *b)
-{
-    const struct mg_typetest_settings *s = b->settings;
-    b->plugin = *s->plugin;
-    b->firmware = *s->plugin->firmware;
-    b->frontend = *s->plugin->firmware->frontend;
-    if (s->defect == MG_DEFECT_PHASE_ERROR) {
-        b->frontend.phase_error_cdeg +=
-            s->phase_error_cdeg != 0 ? s->phase_error_cdeg : PHASE_ERROR_CDEG;
-    }
-    b->plugin.firmware = &b->firmware;
-    b->firmware.frontend = &b->frontend;
-}
-
 static int put_defect(struct bench *b)
 {
-    switch (b->settings->defect) {
-    case MG_DEFECT_CREEP:
-        return mg_sim_device_fault(b->device, MG_FW_FAULT_CREEP);
-    case MG_DEFECT_REMAINDER:
-        return mg_sim_device_fault(b->device, MG_FW_FAULT_REMAINDER);
-    default:
-        return MG_OK;
+    const struct mg_typetest_settings *s = b->settings;
+    struct mg_sim_defects defects = {
+        .pulses_at_update = s->defect == MG_DEFECT_PULSES_AT_UPDATE};
+    if (s->defect == MG_DEFECT_PHASE_ERROR) {
+        defects.phase_error_cdeg =
+            s->phase_error_cdeg != 0 ? s->phase_error_cdeg : PHASE_ERROR_CDEG;
     }
+    mg_sim_device_set_defects(b->device, &defects);
+    if (s->defect == MG_DEFECT_CREEP) {
+        return mg_sim_device_fault(b->device, MG_FW_FAULT_CREEP);
+    }
+    if (s->defect == MG_DEFECT_REMAINDER) {
+        return mg_sim_device_fault(b->device, MG_FW_FAULT_REMAINDER);
+    }
+    return MG_OK;
 }
 
 int bench_open(struct bench *bench, const struct mg_typetest_settings *settings)
@@ -86,15 +79,15 @@ int bench_open(struct bench *bench, const struct mg_typetest_settings *settings)
     bench->circuit =
         (uint8_t)(p->circuit == NULL ? 0 : p->circuit(settings->options));
     bench->first_lane = (uint8_t)(bench->circuit * 3 + first);
-    copy_model(bench);
     bench->device =
-        mg_sim_device_create(&bench->plugin, settings->options, &none,
-                             settings->seed, SERIAL, UNIT, BAUD, BORN_UTC_MS);
+        mg_sim_device_create(p, settings->options, &none, settings->seed,
+                             SERIAL, UNIT, BAUD, BORN_UTC_MS);
     if (bench->device == NULL) {
         return MG_E_NOMEM;
     }
     /* With the converters' noise, which a closed form has not. */
     mg_sim_device_set_path(bench->device, MG_SIM_PATH_SAMPLES, 0);
+    mg_sim_device_on_pulse(bench->device, bench->circuit, on_impulse, bench);
     int rc = put_defect(bench);
     if (rc != MG_OK) {
         bench_close(bench);
@@ -214,40 +207,10 @@ uint64_t bench_now_ns(const struct bench *bench)
     return bench->now_ns;
 }
 
-static void watch_tick(struct bench *bench)
-{
-    struct mg_fw_outputs out;
-    uint64_t now = mg_sim_device_now_ns(bench->device);
-    if (now == bench->tick_ns) {
-        return;
-    }
-    mg_sim_device_outputs(bench->device, &out);
-    const struct mg_fw_circuit *c = &out.circuit[bench->circuit];
-    uint64_t q32 = (c->n_pulses << 32) + c->rest_q32;
-    uint64_t from = bench->tick_q32;
-    for (uint64_t n = (from >> 32) + 1; n <= q32 >> 32; n++) {
-        bool is_at_update =
-            bench->settings->defect == MG_DEFECT_PULSES_AT_UPDATE;
-        double part = is_at_update
-                          ? 1.0
-                          : (double)((n << 32) - from) / (double)(q32 - from);
-        on_impulse(bench,
-                   bench->tick_ns +
-                       (uint64_t)(part * (double)(now - bench->tick_ns)));
-    }
-    bench->tick_ns = now;
-    bench->tick_q32 = q32;
-}
-
 void bench_run(struct bench *bench, uint64_t ns)
 {
-    uint64_t until = bench->now_ns + ns;
-    while (bench->now_ns < until) {
-        uint64_t step = until - bench->now_ns;
-        bench->now_ns += step < BENCH_S / 200 ? step : BENCH_S / 200;
-        mg_sim_device_run(bench->device, bench->now_ns);
-        watch_tick(bench);
-    }
+    bench->now_ns += ns;
+    mg_sim_device_run(bench->device, bench->now_ns);
 }
 
 static bool is_timed(const struct bench_stopwatch *w)

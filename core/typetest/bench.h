@@ -31,16 +31,11 @@ struct bench {
     const struct mg_typetest_settings *settings; /* borrowed */
     const struct mg_rating *rating;              /* borrowed */
     struct mg_sim_device *device;                /* owned */
-    /* The model, with the defect of its analogue side if there is one. */
-    struct mg_plugin plugin;
-    struct mg_firmware firmware;
-    struct mg_frontend frontend;
-    struct mg_sim_mains mains; /* that now flow */
+    struct mg_sim_mains mains;                   /* that now flow */
     struct bench_stopwatch watch;
     uint8_t circuit, first_lane, n_lanes; /* of the device, that are loaded */
     uint64_t n_seen;                      /* impulses since power-on */
     uint64_t now_ns;
-    uint64_t tick_ns, tick_q32; /* end of the last tick, impulses until then */
 };
 
 /** @return MG_OK or MG_E_NOMEM */

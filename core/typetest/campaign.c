@@ -34,7 +34,7 @@ static const struct part parts[] = {
     {"starting", "it starts, and goes on, at Ist", starting_plan},
     {"no-load", "it does not count without current", no_load_plan},
     {"constant", "register against impulses", constant_plan},
-    {"repeatability", "spread of three runs", repeatability_plan},
+    {"repeatability", "spread of ten runs", repeatability_plan},
     {"influence", "change of error by voltage, frequency, temperature, shapes",
      influence_plan},
     {"composite", "composite error in MID's temperature bands", composite_plan},
