@@ -155,6 +155,10 @@ static void repeated_unit(void *ctx, size_t first, size_t index)
     struct context *c = ctx;
     const struct mg_setup_meter *meter = &c->load->setup->meters[index];
     const struct mg_setup_meter *other = &c->load->setup->meters[first];
+    if (mg_setup_is_one_device(other, meter)) {
+        mg_load_check_device(c->load, first, index);
+        return;
+    }
     mg_fault_add(&c->load->faults,
                  mg_item_place(&c->load->meters[index], "unit"),
                  "unit: meter %s (line %u) has %u on bus %s already; expected "
@@ -197,6 +201,9 @@ int mg_load_check(struct mg_load *load)
     }
     if (code == MG_OK) {
         code = check_units(&c);
+    }
+    if (code == MG_OK) {
+        code = mg_load_check_circuits(load, c.line_of);
     }
     if (code == MG_OK) {
         code = mg_load_check_can(load);

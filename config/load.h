@@ -81,6 +81,13 @@ bool mg_load_is_session_verb(const char *verb);
 int mg_load_file(const char *path, size_t max, char **ret_text, size_t *ret_len,
                  struct mg_err *err);
 
+/** device.c: two meters at one address that are one device agree on what is the
+ *  device's; then, a circuit that is there twice.
+ *  @param line_of_bus  the first bus on the same line, of each bus
+ *  @return MG_OK or MG_E_NOMEM */
+void mg_load_check_device(struct mg_load *load, size_t first, size_t index);
+int mg_load_check_circuits(struct mg_load *load, const size_t *line_of_bus);
+
 /** What needs more than one entry to see: check.c, budget.c.
  *  @return MG_OK or MG_E_NOMEM */
 int mg_load_check(struct mg_load *load);

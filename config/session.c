@@ -299,6 +299,10 @@ void mg_load_session(struct mg_load *load, size_t i)
                      mg_item_value(item, "session"), &meter->session, &session);
     }
     set_default(meter->session.evse, sizeof meter->session.evse, meter->id);
+    if (meter->session.connector == 0) {
+        unsigned circuit = meter->options == NULL ? 0 : mg_setup_circuit(meter);
+        meter->session.connector = (uint8_t)(circuit + 1);
+    }
     check_public_key(load, i, &session);
     check_everest(load, i, &session);
     if (meter->plugin != NULL) {

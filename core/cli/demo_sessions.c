@@ -27,10 +27,12 @@ struct demo_sessions {
     char last[160];
 };
 
-/* All that sign, and one that does not: for it the station signs. */
+/* All that sign, those of a charging station with two meters in one, and one
+ * that is neither: for these the station signs. */
 static bool may_charge(const struct mg_setup_meter *meter, bool *has_station)
 {
-    if ((meter->plugin->capabilities & (MG_CAP_SIGNS | MG_CAP_TELEGRAM)) != 0) {
+    if ((meter->plugin->capabilities & (MG_CAP_SIGNS | MG_CAP_TELEGRAM)) != 0 ||
+        meter->plugin->circuit != NULL) {
         return true;
     }
     bool is_first = !*has_station;

@@ -101,6 +101,18 @@ static void put_station(const struct meter *m, struct mg_json *j)
     }
 }
 
+/* Of which device it is a part, by the name of that one's first meter. */
+static void put_device(const struct meter *m, struct mg_json *j)
+{
+    const struct mg_setup *setup = m->gateway->setup;
+    const char *circuit = mg_setup_circuit_text(m->setup);
+    if (circuit != NULL) {
+        mg_json_member_str(j, "device",
+                           setup->meters[mg_setup_device(setup, m->index)].id);
+        mg_json_member_str(j, "circuit", circuit);
+    }
+}
+
 void mg_meter_publish_info(struct meter *m)
 {
     if (m->gateway->sink == NULL) {
@@ -123,6 +135,7 @@ void mg_meter_publish_info(struct meter *m)
     }
     mg_json_member_str(&j, "bus", m->line->setup->id);
     mg_json_member_int(&j, "unit", m->address);
+    put_device(m, &j);
     mg_json_member_int(&j, "phases", plugin->driver->n_phases);
     mg_json_member_int(&j, "interval_ms", m->setup->interval_ms);
     mg_json_member_int(&j, "reg_epoch", (int64_t)m->check.epoch);

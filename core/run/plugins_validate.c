@@ -476,6 +476,28 @@ static int check_firmware(const struct mg_firmware *f, struct mg_err *err)
 }
 
 /* What goes with a CAN meter, its telegrams and its firmware. */
+/* One option chooses the circuit; the device has all others once. */
+static int check_circuit(const struct mg_plugin *p, struct mg_err *err)
+{
+    size_t n = 0;
+    bool is_choice = p->bus == MG_BUS_CAN;
+    for (size_t i = 0; p->circuit != NULL && i < p->n_options; i++) {
+        const struct mg_option *o = &p->options[i];
+        if (!o->is_device) {
+            n++;
+            is_choice = is_choice && o->type == MG_OPTION_ENUM &&
+                        count_choices(o) == MG_CIRCUITS_MAX;
+        }
+    }
+    if (p->circuit != NULL && (n != 1 || !is_choice)) {
+        return mg_err_set(err, MG_E_INVAL,
+                          "circuits: a CAN meter with one enumerated option of "
+                          "%d choices and all others the device's is expected",
+                          MG_CIRCUITS_MAX);
+    }
+    return MG_OK;
+}
+
 static int check_can_plugin(const struct mg_plugin *p, struct mg_err *err)
 {
     const struct mg_can_driver *can = p->driver->can;
@@ -578,6 +600,9 @@ int mg_plugin_validate(const struct mg_plugin *plugin, struct mg_err *err)
     }
     if (rc == MG_OK) {
         rc = check_can_plugin(plugin, err);
+    }
+    if (rc == MG_OK) {
+        rc = check_circuit(plugin, err);
     }
     if (rc == MG_OK) {
         rc = check_signing(plugin, err);

@@ -64,6 +64,27 @@ unsigned mg_setup_circuit(const struct mg_setup_meter *meter)
     return circuit < MG_CIRCUITS_MAX ? circuit : 0;
 }
 
+const struct mg_option *mg_setup_circuit_option(const struct mg_plugin *plugin)
+{
+    for (size_t i = 0; plugin->circuit != NULL && i < plugin->n_options; i++) {
+        if (!plugin->options[i].is_device) {
+            return &plugin->options[i];
+        }
+    }
+    return NULL;
+}
+
+const char *mg_setup_circuit_text(const struct mg_setup_meter *meter)
+{
+    const struct mg_option *o = mg_setup_circuit_option(meter->plugin);
+    int64_t value;
+    if (o == NULL) {
+        return NULL;
+    }
+    memcpy(&value, (const char *)meter->options + o->offset, sizeof value);
+    return o->choices[value];
+}
+
 bool mg_setup_is_one_device(const struct mg_setup_meter *a,
                             const struct mg_setup_meter *b)
 {
@@ -165,7 +186,10 @@ uint64_t mg_setup_meter_load_ns(const struct mg_setup *setup, size_t meter)
     const struct mg_setup_meter *m = &setup->meters[meter];
     uint64_t ns[MG_N_GROUPS];
     if (mg_setup_is_can(&setup->buses[m->bus])) {
-        return can_load_ns(&setup->buses[m->bus], m);
+        /* A device sends its messages once, however many meters it is. */
+        return mg_setup_device(setup, meter) != meter
+                   ? 0
+                   : can_load_ns(&setup->buses[m->bus], m);
     }
     if (m->interval_ms == 0 || m->slow_interval_ms == 0 ||
         mg_setup_poll_ns(setup, meter, ns) != MG_OK) {

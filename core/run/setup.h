@@ -97,7 +97,7 @@ struct mg_setup_session {
     uint32_t loss_uohm;        /* cable loss per phase, 0 (socket) or 23000
                                 * (tethered cable); station signing only */
     uint8_t form;              /* enum mg_ocmf_form; station signing only */
-    uint8_t connector;         /* CI of ChargePoint's form: 1 right (also 0),
+    uint8_t connector;         /* CI of ChargePoint's form: 1 right,
                                 * 2 left, seen from the front */
     bool is_ocpp_plain;        /* the record as it is instead of base64 */
     char *public_key;          /* pinned: hex or base64; NULL = any */
@@ -169,6 +169,11 @@ static inline bool mg_setup_is_can(const struct mg_setup_bus *bus)
 
 /** Which circuit of its device the meter is, < MG_CIRCUITS_MAX. */
 unsigned mg_setup_circuit(const struct mg_setup_meter *meter);
+
+/** The option that chooses the circuit, and what it says for this meter; NULL: a
+ *  device is one meter. */
+const struct mg_option *mg_setup_circuit_option(const struct mg_plugin *plugin);
+const char *mg_setup_circuit_text(const struct mg_setup_meter *meter);
 
 /** Two meters are one device: circuits of one model at one address. */
 bool mg_setup_is_one_device(const struct mg_setup_meter *a,

@@ -230,22 +230,118 @@ static const struct mg_plugin cpkm3000 = {
     .driver = &can_driver,
 };
 
-/* Where the true DBC file is, in the source tree above this file. */
-static char *beside_dbc(void)
+/* ---- Two meters in one ---- */
+
+#define SIDE_OF(member) offsetof(struct fake_cpim1000_options, member)
+
+static const char *const sides[] = {"right", "left", NULL};
+static const char *const regions[] = {"none", "eu", "na", "both", NULL};
+
+static const struct mg_option cpim1000_options[] = {
+    {.name = "side",
+     .type = MG_OPTION_ENUM,
+     .is_required = true,
+     .max = 1,
+     .choices = sides,
+     .offset = SIDE_OF(side),
+     .size = sizeof(int64_t),
+     .help = "Side."},
+    {.name = "seal",
+     .type = MG_OPTION_BOOL,
+     .def = 1,
+     .max = 1,
+     .offset = SIDE_OF(seal),
+     .size = sizeof(int64_t),
+     .help = "Seal.",
+     .is_device = true},
+    {.name = "region",
+     .type = MG_OPTION_ENUM,
+     .def = 1,
+     .max = 3,
+     .choices = regions,
+     .offset = SIDE_OF(region),
+     .size = sizeof(int64_t),
+     .help = "Region.",
+     .is_device = true},
+    {.name = "display-period",
+     .type = MG_OPTION_INT,
+     .max = 9,
+     .offset = SIDE_OF(period),
+     .size = sizeof(int64_t),
+     .help = "Period.",
+     .is_device = true},
+    {.name = "update-key",
+     .type = MG_OPTION_TEXT,
+     .offset = SIDE_OF(key),
+     .size = 8,
+     .help = "Key.",
+     .is_device = true},
+};
+
+static unsigned circuit(const void *options)
 {
-    static char path[1024];
+    const struct fake_cpim1000_options *o = options;
+    return o->side == 1 ? 1 : 0;
+}
+
+static const struct mg_signal side_signals[] = {
+    {MG_CH(VOLTAGE, L1), "RightVoltages.VoltageL1", 1, "ours"},
+    {MG_CH(VOLTAGE, L1), "LeftVoltages.VoltageL1", 2, "ours"},
+    {MG_CH(FREQUENCY, TOTAL), "UnitState.Frequency", 0, "ours"},
+};
+
+static const struct mg_can_driver side_can = {
+    .dbc = "cpim1000.dbc",
+    .signals = side_signals,
+    .n_signals = 3,
+    .max_node = 31,
+    .to_meter = {"RightRequest", "LeftRequest"},
+    .from_meter = {"RightAnswer", "LeftAnswer"},
+};
+
+static const struct mg_driver side_driver = {
+    .timeout_ms = 1000,
+    .n_phases = 3,
+    .procedures = station_procedures,
+    .n_procedures = 3,
+    .can = &side_can,
+};
+
+static const struct mg_plugin cpim1000 = {
+    .abi = MG_PLUGIN_ABI,
+    .size = sizeof(struct mg_plugin),
+    .model = "cpim1000",
+    .vendor = "ours",
+    .description = "A fake that is two meters.",
+    .bus = MG_BUS_CAN,
+    .capabilities = MG_CAP_DUTIES,
+    .options = cpim1000_options,
+    .n_options = sizeof cpim1000_options / sizeof *cpim1000_options,
+    .options_size = sizeof(struct fake_cpim1000_options),
+    .variant = circuit,
+    .circuit = circuit,
+    .driver = &side_driver,
+};
+
+/* A file beside the true plugin's, in the source tree above this file. */
+static char *beside(const char *model, char *path, size_t cap)
+{
     const char *end = strstr(__FILE__, "tests/unit/");
-    (void)snprintf(path, sizeof path, "%.*splugins/cpkm3000/cpkm3000.so",
-                   end == NULL ? 0 : (int)(end - __FILE__), __FILE__);
+    (void)snprintf(path, cap, "%.*splugins/%s/%s.so",
+                   end == NULL ? 0 : (int)(end - __FILE__), __FILE__, model,
+                   model);
     return path;
 }
 
 void fake_plugins(struct mg_plugins *ret_plugins)
 {
-    *ret_plugins = (struct mg_plugins){.n = 4};
+    static char paths[2][1024];
+    *ret_plugins = (struct mg_plugins){.n = 5};
     ret_plugins->loaded[0].plugin = &kpm31;
     ret_plugins->loaded[1].plugin = &tm1;
     ret_plugins->loaded[2].plugin = &cpkm3000;
-    ret_plugins->loaded[2].file = beside_dbc();
+    ret_plugins->loaded[2].file = beside("cpkm3000", paths[0], sizeof paths[0]);
     ret_plugins->loaded[3].plugin = &wm3m4c;
+    ret_plugins->loaded[4].plugin = &cpim1000;
+    ret_plugins->loaded[4].file = beside("cpim1000", paths[1], sizeof paths[1]);
 }

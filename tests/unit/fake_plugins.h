@@ -1,7 +1,8 @@
 /* Meter models for tests of the configuration, so that these do not depend on
  * a real plugin: "kpm31" with the real one's options and commands, "tm1" with
  * an option of every type, "cpkm3000" on CAN with the DBC of the real one,
- * "wm3m4c" that signs its own records in variant A. */
+ * "wm3m4c" that signs its own records in variant A, "cpim1000" that is two
+ * meters in one device on CAN. */
 #ifndef MG_TEST_FAKE_PLUGINS_H
 #define MG_TEST_FAKE_PLUGINS_H
 
@@ -16,7 +17,12 @@ struct fake_tm1_options {
     char label[8];
 };
 
-/** The four models; nothing to free. */
+struct fake_cpim1000_options {
+    int64_t side, region, seal, period;
+    char key[8];
+};
+
+/** The five models; nothing to free. */
 void fake_plugins(struct mg_plugins *ret_plugins);
 
 #endif

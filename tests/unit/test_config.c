@@ -178,8 +178,9 @@ static void test_examples(void **state)
     (void)state;
     check_example("minimal", true, 1);
     check_example("depot", true, 10);
-    check_example("demo", true, 14);
+    check_example("demo", true, 18);
     check_example("signed-charging", false, 2); /* its key is to be made */
+    check_example("mixed-depot", false, 8);
 }
 
 /* ---- What is read ---- */
@@ -383,6 +384,41 @@ static void test_session(void **state)
     assert_false(none->is_ocpp_plain);
     assert_null(none->public_key);
     assert_string_equal(none->everest, "");
+    outcome_free(&o);
+}
+
+/* Two meters of one device, one alone, two that are turned round. */
+static void test_device(void **state)
+{
+    (void)state;
+    struct outcome o =
+        parse(HEAD "buses: [{id: b, type: socketcan, interface: can0}]\n"
+                   "meters:\n"
+                   "- {id: r, model: cpim1000, bus: b, unit: 1,"
+                   " options: {side: right, region: na}}\n"
+                   "- {id: l, model: cpim1000, bus: b, unit: 1,"
+                   " options: {side: left, region: na}}\n"
+                   "- {id: a, model: cpim1000, bus: b, unit: 2,"
+                   " options: {side: left}}\n"
+                   "- {id: k, model: cpkm3000, bus: b, unit: 9}\n");
+    assert_string_equal(o.report, "");
+    const struct mg_setup_meter *m = o.setup->meters;
+    static const unsigned circuits[] = {0, 1, 1, 0};
+    static const size_t devices[] = {0, 0, 2, 3};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(mg_setup_circuit(&m[i]), circuits[i]);
+        assert_int_equal(m[i].session.connector, circuits[i] + 1);
+        assert_int_equal(mg_setup_device(o.setup, i), devices[i]);
+    }
+    assert_true(mg_setup_is_one_device(&m[0], &m[1]));
+    assert_false(mg_setup_is_one_device(&m[1], &m[2]));
+    assert_string_equal(mg_setup_circuit_text(&m[1]), "left");
+    assert_null(mg_setup_circuit_text(&m[3]));
+    /* The unit sends its messages once. */
+    assert_true(mg_setup_meter_load_ns(o.setup, 0) > 0);
+    assert_int_equal(mg_setup_meter_load_ns(o.setup, 1), 0);
+    assert_int_equal(mg_setup_meter_load_ns(o.setup, 2),
+                     mg_setup_meter_load_ns(o.setup, 0));
     outcome_free(&o);
 }
 
@@ -802,6 +838,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_full_defaults),
         cmocka_unit_test(test_short),
         cmocka_unit_test(test_session),
+        cmocka_unit_test(test_device),
         cmocka_unit_test(test_everest),
         cmocka_unit_test(test_line_without_meters),
         cmocka_unit_test_setup_teardown(test_password, make_folder,

@@ -544,7 +544,8 @@ struct mg_plugin {
     unsigned (*variant)(const void *options);
     /** Which circuit of its device a meter is, 0..MG_CIRCUITS_MAX - 1;
      *  optional: NULL, a device is one meter. Meters of one model, bus and
-     *  address with different circuits are one device. */
+     *  address with different circuits are one device. One enumerated option
+     *  chooses it; all others are the device's (mg_option.is_device). */
     unsigned (*circuit)(const void *options);
     const struct mg_driver *driver;
     const struct mg_firmware *firmware; /* optional */
