@@ -46,8 +46,8 @@ struct mg_sample_signal {
 
 /* What no sum of sinusoids is, sample by sample. */
 struct mg_sample_extras {
-    double gate[MG_CHUNK];           /* factor of the current's term 0 */
-    double u[MG_CHUNK], i[MG_CHUNK]; /* added */
+    alignas(MG_LINE) double gate[MG_CHUNK]; /* factor of the current's term 0 */
+    double u[MG_CHUNK], i[MG_CHUNK];        /* added */
 };
 
 struct mg_sample_job {
