@@ -116,16 +116,16 @@ class Terminal(unittest.TestCase):
 
     def test_every_window(self):
         wait_for("table", lambda: "mosquitto connected" in self.read() and
-                 "18/18" in self.read())
+                 "16/16" in self.read())
         self.assertNotIn("Warning", self.output, "mosquitto's, for root")
         text = self.draw(24, 79)
         self.assertEqual(len([x for x in text if x.startswith("metergate")]), 1)
-        self.assertEqual(len([x for x in text if x.startswith("cp")]), 14)
+        self.assertEqual(len([x for x in text if x.startswith("cp")]), 16)
         self.assertTrue(any("mosquitto_sub" in x for x in text), text)
         text = self.draw(50, 200)
         self.assertTrue(any("f/Hz" in x for x in text))
         text = self.draw(24, 40)
-        self.assertEqual(len([x for x in text if x.startswith("cp")]), 14)
+        self.assertEqual(len([x for x in text if x.startswith("cp")]), 16)
         self.assertFalse(any("f/Hz" in x for x in text))
         text = self.draw(10, 80)
         self.assertTrue(text[0].startswith("metergate"))
@@ -143,7 +143,7 @@ class Terminal(unittest.TestCase):
             return [int(x) for x in f.read().split()]
 
     def test_killed_leaves_no_process(self):
-        wait_for("table", lambda: "18/18" in self.read())
+        wait_for("table", lambda: "16/16" in self.read())
         children = self.children()
         self.assertEqual(len(children), 2, "mosquitto and simulate")
         folder = re.search(r"/tmp/metergate-demo-\w+", "".join(

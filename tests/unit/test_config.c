@@ -178,7 +178,7 @@ static void test_examples(void **state)
     (void)state;
     check_example("minimal", true, 1);
     check_example("depot", true, 10);
-    check_example("demo", true, 18);
+    check_example("demo", true, 16);
     check_example("signed-charging", false, 2); /* its key is to be made */
     check_example("mixed-depot", false, 8);
 }
