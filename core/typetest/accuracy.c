@@ -101,18 +101,32 @@ static int64_t rounded(double x)
     return (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
 }
 
+/* @return NULL: not shown, or not of what is connected. A voltage of the meter
+ * as a whole is a mean of all lines where each is shown too. */
+static const struct mg_value *shown(const struct bench *bench,
+                                    const struct mg_sample *sample,
+                                    uint16_t quantity, unsigned phase)
+{
+    unsigned line = MG_PHASE_L1 + bench->first_lane % 3U;
+    const struct mg_value *v =
+        mg_sample_find(sample, MG_CHANNEL(quantity, phase, 0, MG_PERIOD_EVER));
+    bool is_mean =
+        quantity == MG_Q_VOLTAGE && phase == MG_PHASE_TOTAL &&
+        mg_sample_find(sample, MG_CHANNEL(quantity, line, 0, MG_PERIOD_EVER));
+    bool is_fed =
+        phase == MG_PHASE_TOTAL || bench->n_lanes > 1 || phase == line;
+    bool is_good = v != NULL && v->quality == MG_QUALITY_GOOD;
+    return is_good && is_fed && !is_mean ? v : NULL;
+}
+
 /* The worst of what the meter shows of a quantity. */
 static bool worst_of(const struct bench *bench, const struct mg_accuracy *a,
                      const struct mg_sample *sample, int64_t *ret)
 {
     bool is_shown = false;
     for (unsigned phase = 0; phase < N_SHOWN; phase++) {
-        const struct mg_value *v = mg_sample_find(
-            sample, MG_CHANNEL(a->quantity, phase, 0, MG_PERIOD_EVER));
-        unsigned lane = phase == 0 ? 0 : phase - 1;
-        bool is_fed =
-            phase == 0 || bench->n_lanes > 1 || lane == bench->first_lane % 3U;
-        if (v == NULL || v->quality != MG_QUALITY_GOOD || !is_fed) {
+        const struct mg_value *v = shown(bench, sample, a->quantity, phase);
+        if (v == NULL) {
             continue;
         }
         struct truth t = truth_of(bench, a->quantity, phase);
