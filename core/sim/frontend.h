@@ -10,9 +10,8 @@
  * phase error; UQ is positive when it is behind (inductive).
  *
  * The shapes are cut from the current's fundamental, after the converter's
- * filter; harmonics and direct current are added uncut. Where the cut is not at
- * a zero, the sample at it has the part that lies in its time, as a filter
- * gives.
+ * filter; harmonics and direct current are added uncut. A sample at a cut has
+ * the mean of its own time, as a filter gives.
  *
  * From the counts on everything is an integer: the same sums bit for bit on
  * every compiler and CPU, see sim/sample_path.h. */

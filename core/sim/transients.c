@@ -16,44 +16,79 @@ bool mg_sim_has_extras(const struct mg_sim_waves *waves)
 
 /* ---- Shapes ---- */
 
-/* Let through in the first half of each turn of `x`. At the edges: the part of
- * a sample's time. */
-static double gate(mg_phase_turn x, mg_phase_turn step)
-{
-    mg_phase_turn in_half = x & (MG_TURN_HALF - 1);
-    mg_phase_turn left = MG_TURN_HALF - in_half;
-    mg_phase_turn edge = in_half < left ? in_half : left;
-    double part = edge >= step / 2 ? 0.5 : (double)edge / (double)step;
-    return x < MG_TURN_HALF ? 0.5 + part : 0.5 - part;
-}
+/* Where a shape's cut is: the current is let through in the first half of each
+ * turn of `x`. */
+struct cut {
+    mg_phase_turn x, step;
+};
 
 /* `turn` is where the current's fundamental is. */
-static double gate_of(enum mg_sim_shape shape, uint64_t n_turns,
-                      mg_phase_turn turn, mg_phase_turn step)
+static struct cut cut_at(enum mg_sim_shape shape, uint64_t n_turns,
+                         mg_phase_turn turn, mg_phase_turn step)
 {
     switch (shape) {
-    case MG_SIM_HALF_WAVE:
-        return gate(turn, step);
     case MG_SIM_PHASE_FIRED: /* the second quarter and the fourth */
-        return gate(2 * turn - MG_TURN_HALF, 2 * step);
+        return (struct cut){2 * turn - MG_TURN_HALF, 2 * step};
     case MG_SIM_BURST_FIRED: /* four periods are one turn */
-        return gate(n_turns << 62 | turn >> 2, step >> 2);
+        return (struct cut){n_turns << 62 | turn >> 2, step >> 2};
     case MG_SIM_SINE:
+    case MG_SIM_HALF_WAVE:
     default:
-        return 1.0;
+        return (struct cut){turn, step};
     }
 }
 
+/* How far a sample is behind its nearest edge, in turns of the fundamental. */
+static int64_t behind_edge(enum mg_sim_shape shape, mg_phase_turn x)
+{
+    int64_t behind = (int64_t)x;
+    switch (shape) {
+    case MG_SIM_PHASE_FIRED:
+        return behind / 2;
+    case MG_SIM_BURST_FIRED:
+        return behind * 4;
+    case MG_SIM_SINE:
+    case MG_SIM_HALF_WAVE:
+    default:
+        return behind;
+    }
+}
+
+/* The mean of the sine over what is let through of a sample's time, as a part
+ * of what the mean over all of it leaves of a sine: sums of such samples are
+ * what they must be, wherever the edges are. */
+static double at_edge(enum mg_sim_shape shape, const struct cut *cut,
+                      mg_phase_turn turn, mg_phase_turn step)
+{
+    bool is_opening = cut->x + MG_TURN_QUARTER < MG_TURN_HALF;
+    mg_phase_turn from_edge = is_opening ? cut->x : cut->x - MG_TURN_HALF;
+    mg_phase_turn edge = turn - (mg_phase_turn)behind_edge(shape, from_edge);
+    double half, s, c, c_from, c_to;
+    mg_sincos(step / 2, &half, &c);
+    mg_sincos(is_opening ? edge : turn - step / 2, &s, &c_from);
+    mg_sincos(is_opening ? turn + step / 2 : edge, &s, &c_to);
+    return (c_from - c_to) / (2.0 * half);
+}
+
 static void make_gate(const struct mg_sim_frontend *fe, unsigned lane, size_t n,
-                      double gates[MG_CHUNK])
+                      struct mg_sample_extras *ret)
 {
     const struct mg_sim_waves *w = &fe->waves;
+    const struct mg_sim_component *i = &w->i[lane][0];
+    enum mg_sim_shape shape = (enum mg_sim_shape)w->shape;
     wide_turn x = (wide_turn)fe->n_turns << 64 | fe->phase;
-    x += w->i[lane][0].phase;
-    for (size_t k = 0; k < n; k++) {
-        gates[k] = gate_of((enum mg_sim_shape)w->shape, (uint64_t)(x >> 64),
-                           (mg_phase_turn)x, w->step);
-        x += w->step;
+    x += i->phase;
+    for (size_t k = 0; k < n; k++, x += w->step) {
+        mg_phase_turn turn = (mg_phase_turn)x;
+        struct cut cut = cut_at(shape, (uint64_t)(x >> 64), turn, w->step);
+        mg_phase_turn in_half = cut.x & (MG_TURN_HALF - 1);
+        mg_phase_turn left = MG_TURN_HALF - in_half;
+        ret->gate[k] = shape == MG_SIM_SINE || cut.x < MG_TURN_HALF;
+        if (shape != MG_SIM_SINE &&
+            (in_half < cut.step / 2 || left < cut.step / 2)) {
+            ret->gate[k] = 0.0;
+            ret->i[k] = i->peak * at_edge(shape, &cut, turn, w->step);
+        }
     }
 }
 
@@ -169,7 +204,7 @@ void mg_sim_extras_make(struct mg_sim_frontend *fe, uint32_t at, size_t n,
 {
     for (unsigned lane = 0; lane < fe->waves.n_lanes; lane++) {
         memset(&ret[lane], 0, sizeof ret[lane]);
-        make_gate(fe, lane, n, ret[lane].gate);
+        make_gate(fe, lane, n, &ret[lane]);
     }
     if (fe->waves.has_ringing) {
         add_ringing(fe, at, n, ret);

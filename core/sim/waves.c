@@ -118,7 +118,9 @@ static void make_dc(const struct mg_frontend *d,
     if (d->current_sensor == MG_SENSOR_SHUNT) {
         w->dc_i[lane] += p->dc_ma * i->counts;
     } else if (mains->shape == MG_SIM_HALF_WAVE) {
-        w->dc_i[lane] -= w->i[lane][0].peak / PI; /* the mean of the halves */
+        /* The mean of the halves, cut as sim/transients.c does. */
+        w->dc_i[lane] -=
+            w->i[lane][0].peak / (PI * sinc(mains->frequency_mhz, d->rate_mhz));
     }
 }
 

@@ -9,10 +9,10 @@ static const uint64_t sample_path_hashes[] = {
     UINT64_C(0xfa5acbff12598175), /* six phases, restless, a transformer */
     UINT64_C(0x4c5ba1e9fb421119), /* end stop */
     UINT64_C(0x4584851abe98e1c2), /* coarse converter */
-    UINT64_C(0x018040f9195df6e0), /* half wave */
-    UINT64_C(0xfccfdec62372a7a4), /* half wave, a transformer */
-    UINT64_C(0xb7ca368719d71dba), /* phase fired */
-    UINT64_C(0x6fd9ab4ba715467f), /* burst fired */
+    UINT64_C(0xf09d12331e51aec0), /* half wave */
+    UINT64_C(0x74da7d8662b2b524), /* half wave, a transformer */
+    UINT64_C(0x4928caeeefead3b7), /* phase fired */
+    UINT64_C(0x87550dac8eaafae2), /* burst fired */
     UINT64_C(0x9f197e9818b3087d), /* spikes */
     UINT64_C(0x1227a49f12e6b084), /* ringing */
 };
