@@ -119,12 +119,18 @@ static const char *break_it(struct mg_sim_device *d, uint32_t fault)
                : "this model knows no such fault";
 }
 
+uint8_t mg_scene_unit(const struct mg_setup_meter *m)
+{
+    return m->plugin->driver->can != NULL ? (uint8_t)mg_setup_circuit(m)
+                                          : m->unit;
+}
+
 static const char *request(struct mg_scene *s, struct mg_sim_device *d,
                            const struct mg_sim_act *a)
 {
     uint8_t answer[MG_PDU_MAX];
-    size_t len = mg_sim_device_pdu(d, s->settings.setup->meters[a->target].unit,
-                                   a->request, a->request_len, answer);
+    uint8_t unit = mg_scene_unit(&s->settings.setup->meters[a->target]);
+    size_t len = mg_sim_device_pdu(d, unit, a->request, a->request_len, answer);
     if (len == 0) {
         return "the meter does not answer";
     }

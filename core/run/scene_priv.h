@@ -53,5 +53,7 @@ void mg_scene_set_wires(struct mg_scene *scene);
 /** update.c of the scene: somebody tries to give it another firmware.
  *  @return NULL: the meter has refused it; else what is wrong */
 const char *mg_scene_update(struct mg_scene *scene, size_t meter);
+/** Whom a message is for, as mg_firmware.pdu: on CAN, the circuit. */
+uint8_t mg_scene_unit(const struct mg_setup_meter *m);
 
 #endif

@@ -62,7 +62,7 @@ const char *mg_scene_update(struct mg_scene *scene, size_t meter)
                             .args = args,
                             .text = image,
                             .text_len = sizeof image,
-                            .unit = m->unit};
+                            .unit = mg_scene_unit(m)};
     for (unsigned i = 0; i < STEPS_MAX; i++) {
         memset(&out, 0, sizeof out);
         p->step(state, &in, &out);
