@@ -124,7 +124,8 @@ static const struct mg_rating RATING = {
     .source = "CPIM1000 guide, Environmental Specifications",
     .repeat_source = "CPIM1000 guide, Minimum Number of Pulses for "
                      "Repeatability Testing",
-    .note = "circuit 0, the right side, is tested: it supplies the unit",
+    .note = "the option side says which of the two meters is tested; L1 of "
+            "the right one supplies both",
 };
 
 extern const struct mg_plugin mg_plugin;

@@ -151,10 +151,9 @@ static void give_text(struct job *j)
         j->in.text = seal;
         j->in.text_len = sizeof seal;
     } else if ((flags & MG_PROC_UPDATE) != 0) {
-        const char *model = j->device->plugin->model;
         memcpy(image + 32,
-               strcmp(model, "cpim1000") == 0 ? "MGCPIM012.0.0"
-                                              : "MGCPKM012.0.0",
+               j->device->plugin->driver->can == NULL ? "none"
+                                                      : "MGCPKM012.0.0",
                13);
         mg_sha256(image + 32, 600, (uint8_t *)image);
         j->in.text = image;

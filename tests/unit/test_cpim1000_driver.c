@@ -234,9 +234,8 @@ static void test_update_is_refused_under_seal(void **state)
     struct cpim1000_update_args args = {"image"};
     meter_new(&m);
     struct mg_step_out out =
-        run(&m, LEFT, "firmware-update", &args, file, sizeof file);
+        run(&m, LEFT, "firmware-update", &args, file, 32 + 36 + 64);
     assert_int_equal(out.code, MG_E_INVAL);
-    memcpy(file + 32, "MGCPIM01", 8);
     out = run(&m, LEFT, "firmware-update", &args, file, sizeof file);
     assert_int_equal(out.code, MG_E_EXCEPTION);
     assert_string_equal(out.reason,
