@@ -497,6 +497,12 @@ static void init_tables(struct tables *t)
                                    .firmware = &t->firmware};
 }
 
+static unsigned first_circuit(const void *options)
+{
+    (void)options;
+    return 0;
+}
+
 static const char *const TWO[] = {"a", "b", NULL};
 
 /* X(name, what is spoilt, what must be said) */
@@ -537,6 +543,8 @@ static const char *const TWO[] = {"a", "b", NULL};
       "range 1 to 3 but 2 choices")                                            \
     X(option_text, t->options[1].def_text = "12345678",                        \
       "default is longer than 7 bytes")                                        \
+    X(circuit, t->plugin.circuit = first_circuit,                              \
+      "circuits: a CAN meter with one enumerated option of 2 choices")         \
     X(driver_null, t->plugin.driver = NULL, "no driver")                       \
     X(points_null, t->driver.points = NULL, "no register table")               \
     X(points_none, t->driver.n_points = 0, "no register table")                \
