@@ -261,11 +261,11 @@ static void on_unsent(void *context, MQTTAsync_failureData *data)
 
 static void on_subscribed5(void *context, MQTTAsync_successData5 *data)
 {
+    const struct mg_client *c = context;
     struct mg_client_event event = {.kind = MG_CLIENT_SUBSCRIBED,
                                     .code = (int)data->reasonCode};
-    /* A list only when there were several. */
-    int n =
-        data->alt.sub.reasonCodes == NULL ? 0 : data->alt.sub.reasonCodeCount;
+    /* A list only when there were several; else the library sets none. */
+    int n = c->n_filters > 1 ? data->alt.sub.reasonCodeCount : 0;
     for (int i = 0; i < n; i++) {
         int code = (int)data->alt.sub.reasonCodes[i];
         event.code = code > event.code ? code : event.code;

@@ -6,6 +6,17 @@
 
 #include "model/json.h"
 
+static void add_state(struct mg_json *j, const struct mg_scene_state *s)
+{
+    mg_json_member_bool(j, "vehicle", s->has_vehicle);
+    mg_json_member_bool(j, "full", s->is_full);
+    mg_json_member_bool(j, "off", s->is_off);
+    mg_json_member_int(j, "current_ma", s->current_ma);
+    mg_json_member_int(j, "charged_mwh", s->charged_mwh);
+    mg_json_member_int(j, "true_mwh", s->true_mwh);
+    mg_json_member_int(j, "pulses", (int64_t)s->n_pulses);
+}
+
 size_t control_answer(struct mg_scene *scene, const char *order, size_t len,
                       char ret[CONTROL_ANSWER_MAX])
 {
@@ -18,12 +29,18 @@ size_t control_answer(struct mg_scene *scene, const char *order, size_t len,
     } else {
         len = sizeof copy - 1;
     }
+    struct mg_scene_state state;
+    bool has_state = reason == NULL && strncmp(copy, "state ", 6) == 0 &&
+                     mg_scene_state(scene, copy + 6, &state) == MG_OK;
     struct mg_json j = mg_json_init(ret, CONTROL_ANSWER_MAX);
     mg_json_open(&j, '{');
     mg_json_key(&j, reason == NULL ? "done" : "failed");
     mg_json_str(&j, order, len);
     if (reason != NULL) {
         mg_json_member_str(&j, "reason", reason);
+    }
+    if (has_state) {
+        add_state(&j, &state);
     }
     mg_json_close(&j, '}');
     return j.failed ? 0 : j.len;

@@ -28,6 +28,20 @@ void mg_scene_destroy(struct mg_scene *scene);
  *  @return NULL: done; else why not */
 const char *mg_scene_order(struct mg_scene *scene, const char *line);
 
+/* A meter, as nobody on its wire can see it. */
+struct mg_scene_state {
+    bool has_vehicle, is_full, is_off;
+    int64_t current_ma;  /* per phase, of the vehicle; negative: export */
+    int64_t charged_mwh; /* at the nominal voltage */
+    int64_t true_mwh;    /* since it was made; export counts
+                          * down */
+    uint64_t n_pulses;   /* since power-on */
+};
+
+/** The state of a meter, by its id. @return MG_OK or MG_E_NOTFOUND */
+int mg_scene_state(struct mg_scene *scene, const char *meter,
+                   struct mg_scene_state *ret);
+
 /** The orders, one a line, for help. */
 extern const char mg_scene_orders[];
 

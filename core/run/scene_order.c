@@ -46,7 +46,9 @@ const char mg_scene_orders[] =
     "                         wrong-unit, noise, exception, stall, duplicate, "
     "flip,\n"
     "                         reorder; unplug, bus-off: all of them\n"
-    "      faults N           as the option\n";
+    "      faults N           as the option\n"
+    "      state METER        its vehicle, and the energy that has truly "
+    "flowed\n";
 
 const struct mg_scene_name mg_scene_fw_faults[] = {
     {"nv-slot", MG_FW_FAULT_NV_SLOT}, {"nv-all", MG_FW_FAULT_NV_ALL},
@@ -409,6 +411,13 @@ static const char *faults(const struct order *o)
     return NULL;
 }
 
+/* The answer says it. */
+static const char *nothing(const struct order *o)
+{
+    (void)o;
+    return NULL;
+}
+
 /* ---- All ---- */
 
 static const struct verb {
@@ -423,7 +432,7 @@ static const struct verb {
     {"update", 2, 2, true, update},  {"session", 3, 4, true, session},
     {"limit", 3, 3, true, limit},    {"leave", 2, 2, true, leave},
     {"grid", 5, 5, false, grid},     {"wire", 5, 5, false, wire},
-    {"faults", 2, 2, false, faults},
+    {"faults", 2, 2, false, faults}, {"state", 2, 2, true, nothing},
 };
 
 static bool split(const char *line, struct order *o)
@@ -443,6 +452,33 @@ static bool split(const char *line, struct order *o)
     }
     o->n = n;
     return true;
+}
+
+int mg_scene_state(struct mg_scene *scene, const char *meter,
+                   struct mg_scene_state *ret)
+{
+    struct order o = {.scene = scene};
+    struct mg_sim_presence p;
+    struct mg_fw_outputs out;
+    if (!find_meter(&o, meter, &o.meter)) {
+        return MG_E_NOTFOUND;
+    }
+    const struct mg_scene_device *d =
+        &scene->devices[scene->device_of[o.meter]];
+    unsigned circuit = d->meters[0] == o.meter ? 0 : 1;
+    const struct mg_sim_device *device = meter_now(&o);
+    mg_sim_play_presence(scene->play, o.meter, mg_scene_now_ms(scene), &p);
+    mg_sim_device_outputs(device, &out);
+    const struct mg_sim_energies *e =
+        &mg_sim_device_truth(device)->circuit[circuit];
+    *ret = (struct mg_scene_state){.has_vehicle = p.is_there,
+                                   .is_full = p.is_full,
+                                   .is_off = mg_sim_device_is_off(device),
+                                   .current_ma = p.current_ma,
+                                   .charged_mwh = p.charged_mwh,
+                                   .true_mwh = e->import.mwh - e->export.mwh,
+                                   .n_pulses = out.circuit[circuit].n_pulses};
+    return MG_OK;
 }
 
 const char *mg_scene_order(struct mg_scene *scene, const char *line)
@@ -465,5 +501,5 @@ const char *mg_scene_order(struct mg_scene *scene, const char *line)
         return v->act(&o);
     }
     return "expected power, reset, fault, load, input, request, update, "
-           "session, limit, leave, grid, wire or faults";
+           "session, limit, leave, grid, wire, faults or state";
 }
