@@ -4,10 +4,10 @@
  * Over the samples' time of each tick the power of every phase is integrated:
  * the mean of its sinusoids (fundamental, harmonics, direct current, the cut
  * current of a shape), and its ripple at once and twice the mains frequency
- * from the tick's beginning to its end; faster ripple, below 1e-5 of an
- * ampere's energy per second, and that of a burst within its four periods are
- * left out, as they are over within a period and never add up. Reactive is of
- * the fundamental, positive for inductive. Spikes and ringing have no energy.
+ * from the tick's beginning to its end. What harmonics make of faster ripple,
+ * and that of a burst within its four periods, are left out: they are over
+ * within a period and never add up. Reactive is of the fundamental, positive
+ * for inductive. Spikes and ringing have no energy.
  *
  * A circuit's phases are netted: its sum alone decides the direction. */
 #ifndef MG_SIM_TRUTH_H
