@@ -53,9 +53,9 @@ static const char *const defects[] = {
 
 static int parse_defect(const char *text, uint8_t *ret)
 {
-    for (uint8_t k = 1; k < sizeof defects / sizeof *defects; k++) {
+    for (size_t k = 1; k < sizeof defects / sizeof *defects; k++) {
         if (strcmp(text, defects[k]) == 0) {
-            *ret = k;
+            *ret = (uint8_t)k;
             return 0;
         }
     }

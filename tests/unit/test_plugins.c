@@ -332,6 +332,8 @@ struct tables {
     struct mg_procedure procedures[2];
     struct mg_firmware firmware;
     struct mg_frontend frontend;
+    struct mg_accuracy accuracy;
+    struct mg_rating rating;
 };
 
 static void step(void *state, const struct mg_step_in *in,
@@ -466,6 +468,30 @@ static void init_firmware(struct tables *t)
                                        .fault = fault};
 }
 
+static void init_rating(struct tables *t)
+{
+    t->accuracy = (struct mg_accuracy){
+        .quantity = MG_Q_VOLTAGE, .limit = 1, .source = "made up"};
+    t->rating = (struct mg_rating){.classes = MG_CLASS_B,
+                                   .voltage_mv = 230000,
+                                   .frequency_mhz = 50000,
+                                   .start_ma = 20,
+                                   .min_ma = 250,
+                                   .tr_ma = 500,
+                                   .ref_ma = 5000,
+                                   .max_ma = 32000,
+                                   .impulses_per_kwh = 1000,
+                                   .n_phases = 3,
+                                   .min_degc = 5,
+                                   .max_degc = 30,
+                                   .register_step_mwh = 1,
+                                   .accuracies = &t->accuracy,
+                                   .n_accuracies = 1,
+                                   .source = "made up",
+                                   .repeat_source = "made up"};
+    t->plugin.rating = &t->rating;
+}
+
 static void init_tables(struct tables *t)
 {
     memset(t, 0, sizeof *t);
@@ -495,6 +521,7 @@ static void init_tables(struct tables *t)
                                    .options_size = sizeof(struct options),
                                    .driver = &t->driver,
                                    .firmware = &t->firmware};
+    init_rating(t);
 }
 
 static unsigned first_circuit(const void *options)
@@ -584,7 +611,19 @@ static const char *const TWO[] = {"a", "b", NULL};
     X(fe_long,                                                                 \
       (t->frontend.half_periods = 0, t->frontend.samples_per_tick = 4001),     \
       "at most 1 s")                                                           \
-    X(fe_scale, t->frontend.full_scale_ma = 0, "full scale is 0")
+    X(fe_scale, t->frontend.full_scale_ma = 0, "full scale is 0")              \
+    X(rt_class, t->rating.classes = MG_CLASS_2_REACTIVE, "no class of active") \
+    X(rt_other, t->rating.classes = 17, "or an unknown one")                   \
+    X(rt_volt, t->rating.voltage_mv = 0, "no voltage")                         \
+    X(rt_freq, t->rating.frequency_mhz = 39999, "outside 40 to 70")            \
+    X(rt_amps, t->rating.min_ma = 501, "do not rise")                          \
+    X(rt_none, t->rating.start_ma = 0, "do not rise")                          \
+    X(rt_imp, t->rating.impulses_per_kwh = 0, "rating: impulses")              \
+    X(rt_phases, t->rating.n_phases = 2, "1 or 3 phases")                      \
+    X(rt_degc, t->rating.max_degc = 29, "5 to 30 degC")                        \
+    X(rt_source, t->rating.source = NULL, "rating: no source")                 \
+    X(rt_limit, t->accuracy.limit = 0, "accuracy 0 has no")                    \
+    X(rt_quantity, t->accuracy.quantity = MG_N_QUANTITIES, "accuracy 0")
 
 #define X(name, action, text)                                                  \
     static void spoil_##name(struct tables *t)                                 \

@@ -144,6 +144,30 @@ static void test_remainder(void **state)
     }
 }
 
+/* The filter of the converters takes 1.92 % of a 5th harmonic in voltage and
+ * current: with U 10 % and I 40 %, 0.147 % of 1.04 of the power. Half a wave,
+ * cut waves and bursts cost a meter with such a filter and a shunt next to
+ * nothing. */
+static void test_theory_of_harmonics(void **state)
+{
+    struct mg_typetest_result r =
+        run("cpim1000", "influence", MG_DEFECT_NONE, 0);
+    unsigned n = 0;
+    (void)state;
+    for (size_t k = 0; k < r.n_rows; k++) {
+        const struct mg_typetest_row *row = &r.rows[k];
+        if (strstr(row->condition, "5th harmonic") != NULL) {
+            assert_true(row->error > -1670000 && row->error < -1270000);
+            n++;
+        } else if (strstr(row->condition, "bursts") != NULL) {
+            assert_true(row->error > -200000 && row->error < 200000);
+            n++;
+        }
+    }
+    assert_int_equal(n, 2);
+    mg_typetest_result_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_pulses_at_update),
         cmocka_unit_test(test_creep),
         cmocka_unit_test(test_remainder),
+        cmocka_unit_test(test_theory_of_harmonics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
