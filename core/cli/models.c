@@ -149,12 +149,24 @@ static void print_line(const struct mg_plugin *p)
                  p->driver->timeout_ms);
 }
 
+static void print_circuits(const struct mg_plugin *p)
+{
+    const struct mg_option *o = mg_setup_circuit_option(p);
+    if (o != NULL) {
+        (void)printf("\n  One device is two meters, `%s: %s` and `%s: %s`, on "
+                     "one bus and unit;\n  all other options must be the same "
+                     "in both\n",
+                     o->name, o->choices[0], o->name, o->choices[1]);
+    }
+}
+
 static void print_details(const struct mg_plugin *p)
 {
     print_summary(p);
     print_line(p);
     (void)printf("\n  Options\n");
     print_options(p->options, p->n_options, "    ");
+    print_circuits(p);
     (void)printf("\n  Commands (refused unless the meter's `allow` list names "
                  "them)\n");
     for (size_t i = 0; i < p->driver->n_procedures; i++) {
@@ -257,6 +269,10 @@ static void put_model(struct mg_json *j, const struct mg_plugin *p)
     mg_json_member_str(j, "bus", p->bus == MG_BUS_MODBUS ? "modbus" : "can");
     mg_json_member_int(j, "phases", p->driver->n_phases);
     mg_json_member_bool(j, "simulated", p->firmware != NULL);
+    if (p->circuit != NULL) {
+        mg_json_member_str(j, "circuit_option",
+                           mg_setup_circuit_option(p)->name);
+    }
     put_options(j, "options", p->options, p->n_options);
     mg_json_key(j, "commands");
     mg_json_open(j, '[');

@@ -42,6 +42,11 @@ class Cli(Depot):
         self.assertEqual(kinds["energy_active_t4_m12_wh"], ("wh", "amount"))
         self.assertEqual(kinds["voltage_v"], ("v", "gauge"))
         self.assertIn("1-0:15.8.0", [c["obis"] for c in kpm31["channels"]])
+        self.assertNotIn("circuit_option", kpm31)
+        cpim1000 = [m for m in models if m["model"] == "cpim1000"][0]
+        self.assertEqual(cpim1000["circuit_option"], "side")
+        self.assertIn("One device is two meters, `side: right` and",
+                      self.run_cli("models", "cpim1000").stdout)
         self.assertEqual(self.run_cli("models", "abc").returncode, 1)
 
     def test_check_reports_all_faults_at_once(self):

@@ -234,6 +234,10 @@ class Sessions(Sides):
             used[side] = record.wh(-1) - record.wh(0)
         self.assertAlmostEqual(float(used["right"] / used["left"]),
                                230 * 10 / (225 * 6), delta=0.5)
+        connectors = {e["data"]["session"]: e["data"]["connector"]
+                      for e in self.log("ChargingStarted")}
+        self.assertEqual(connectors, {self.TRANSACTIONS["right"]: 1,
+                                      self.TRANSACTIONS["left"]: 2})
         # The energies are those of the frames, of each side alone.
         bus = self.open_bus()
         for side, base in (("right", 1056), ("left", 1088)):

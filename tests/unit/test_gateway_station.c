@@ -373,6 +373,38 @@ static void test_lost_challenges(void **state)
     done_with(s);
 }
 
+static unsigned second_circuit(const void *options)
+{
+    (void)options;
+    return 1;
+}
+
+/* A meter that is the second circuit of its device bills no telegram that says
+ * it is of the first. */
+static void test_other_circuit(void **state)
+{
+    (void)state;
+    struct site *s = new_site();
+    struct mg_setup_meter *m = &s->bed.meters[0];
+    struct mg_plugin plugin = *m->plugin;
+    struct mg_driver driver = *plugin.driver;
+    struct mg_can_driver can = *driver.can;
+    can.to_meter[1] = can.to_meter[0];
+    can.from_meter[1] = can.from_meter[0];
+    driver.can = &can;
+    plugin.driver = &driver;
+    s->bed.clock = mg_clock_create_virtual(BED_UTC_MS);
+    plug_in(s, SERIAL);
+    plugin.circuit = second_circuit;
+    m->plugin = &plugin;
+    bed_run(&s->bed);
+    bed_pass(&s->bed, 5000);
+    assert_int_equal(s->bed.states[0], MG_METER_ONLINE);
+    assert_int_equal(bed_n_events(&s->bed, "telegram-refused"), 1);
+    assert_refused(ask(s, "session-begin", BEGIN), "another circuit");
+    done_with(s);
+}
+
 static void test_replay(void **state)
 {
     (void)state;
@@ -730,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_lost_challenges),
         cmocka_unit_test(test_meter_away_at_the_end),
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_other_circuit),
         cmocka_unit_test(test_replays_without_end),
         cmocka_unit_test(test_gateway_dies_in_a_session),
         cmocka_unit_test(test_pages_far_apart),
