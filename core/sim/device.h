@@ -17,7 +17,7 @@ void mg_sim_profile_at(const struct mg_sim_profile *profile,
                        uint64_t elapsed_ms, struct mg_sim_load *ret);
 
 /** The same in steps, for ticks that are handed over as one: the load at the
- *  beginning of a step of 15 s while nothing is charged, 5 s while charging and
+ *  beginning of a step of 12 s while nothing is charged, 6 s while charging and
  *  1 s as it starts or stops.
  *  @return the time when the next step begins, > elapsed_ms; UINT64_MAX: none
  */

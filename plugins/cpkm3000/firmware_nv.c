@@ -186,6 +186,8 @@ void cpkm3000_fw_nv_tick(struct fw_state *st, uint32_t elapsed_us)
         impulses - s->saved_impulses >= SAVE_IMPULSES) {
         (void)cpkm3000_fw_nv_save(st);
         s->since_save_us = 0;
+        st->since_check_us = 0; /* they have just been read */
+        return;
     }
     st->since_check_us += elapsed_us;
     if (st->since_check_us >= FW_SECOND_US) {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# ./mg bench [NAME]: fleet, rtu, signing, json, sim, store, verify, crypto, can;
-# without a name all of them.
+# ./mg bench [NAME]: fleet, rtu, signing, json, sim, closed, month, store, verify,
+# crypto, can; without a name all of them.
 # Ratios against the peer or limit that each names; numbers are of this machine.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -58,16 +58,29 @@ bench_can() {
     "$build/tests/bench/bench_can" tests/bench/can.dbc
 }
 
+bench_closed() {
+    title "closed: meters in real time per core without samples"
+    "$build/tests/bench/bench_closed"
+}
+
+bench_month() {
+    title "month: 31 days of a depot of 100 meters, twice"
+    "$build/tests/bench/bench_month" "$build/plugins"
+}
+
 case ${1:-all} in
 all)
-    for name in fleet rtu signing json sim store verify crypto can; do
+    for name in fleet rtu signing json sim closed month store verify crypto can; do
         "bench_$name"
     done
     ;;
-fleet | rtu | signing | json | sim | store | verify | crypto | can) "bench_$1" ;;
+fleet | rtu | signing | json | sim | closed | month | store | verify | crypto | \
+    can)
+    "bench_$1"
+    ;;
 *)
-    echo "bench: there is no '$1'; fleet, rtu, signing, json, sim, store, verify," \
-        "crypto, can" >&2
+    echo "bench: there is no '$1'; fleet, rtu, signing, json, sim, closed, month," \
+        "store, verify, crypto, can" >&2
     exit 2
     ;;
 esac
