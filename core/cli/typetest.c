@@ -192,10 +192,14 @@ static int test(const struct arguments *a, const struct mg_plugin *plugin,
         return app_fail(&err);
     }
     int exit_code = result.n_failed > 0 ? 1 : 0;
+    const struct typetest_subject subject = {.plugin = plugin,
+                                             .options = a->options,
+                                             .n_options = a->n_options,
+                                             .defect = defects[a->defect]};
     if (a->is_json) {
-        exit_code |= typetest_print_json(plugin, defects[a->defect], &result);
+        exit_code |= typetest_print_json(&subject, &result);
     } else {
-        typetest_print(plugin, &result);
+        typetest_print(&subject, &result);
     }
     mg_typetest_result_free(&result);
     return exit_code;

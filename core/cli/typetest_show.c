@@ -118,11 +118,16 @@ static void print_row(const struct mg_typetest_row *row, struct legend *legend)
     }
 }
 
-static void print_head(const struct mg_plugin *plugin)
+static void print_head(const struct typetest_subject *subject)
 {
+    const struct mg_plugin *plugin = subject->plugin;
     const struct mg_rating *r = plugin->rating;
     const char *comma = "";
-    (void)printf("%s, %s: class ", plugin->model, plugin->vendor);
+    (void)printf("%s, %s", plugin->model, plugin->vendor);
+    for (size_t k = 0; k < subject->n_options; k++) {
+        (void)printf(", %s", subject->options[k]);
+    }
+    (void)printf(": class ");
     for (uint32_t c = 1; c <= MG_CLASS_2_REACTIVE; c *= 2) {
         if ((r->classes & c) != 0) {
             (void)printf("%s%s", comma, mg_class_name(c));
@@ -131,6 +136,9 @@ static void print_head(const struct mg_plugin *plugin)
     }
     (void)printf("; %" PRIu32 " imp/kWh [%s]\n", r->impulses_per_kwh,
                  r->source);
+    if (strcmp(subject->defect, "none") != 0) {
+        (void)printf("With a defect: %s.\n", subject->defect);
+    }
     if (r->note != NULL) {
         (void)printf("Note: %s.\n", r->note);
     }
@@ -191,12 +199,12 @@ static void print_summary(const struct mg_typetest_result *r)
     }
 }
 
-void typetest_print(const struct mg_plugin *plugin,
+void typetest_print(const struct typetest_subject *subject,
                     const struct mg_typetest_result *result)
 {
     struct legend legend = {.n = 0};
     const char *test = "";
-    print_head(plugin);
+    print_head(subject);
     for (size_t k = 0; k < result->n_rows; k++) {
         const struct mg_typetest_row *row = &result->rows[k];
         if (strcmp(row->test, test) != 0) {
@@ -252,9 +260,10 @@ static void put_row(struct mg_json *j, const struct mg_typetest_row *row)
     mg_json_close(j, '}');
 }
 
-static void put_all(struct mg_json *j, const struct mg_plugin *plugin,
-                    const char *defect, const struct mg_typetest_result *r)
+static void put_all(struct mg_json *j, const struct typetest_subject *subject,
+                    const struct mg_typetest_result *r)
 {
+    const struct mg_plugin *plugin = subject->plugin;
     mg_json_open(j, '{');
     mg_json_member_str(j, "model", plugin->model);
     mg_json_key(j, "classes");
@@ -268,7 +277,13 @@ static void put_all(struct mg_json *j, const struct mg_plugin *plugin,
     if (plugin->rating->note != NULL) {
         mg_json_member_str(j, "note", plugin->rating->note);
     }
-    mg_json_member_str(j, "defect", defect);
+    mg_json_key(j, "options");
+    mg_json_open(j, '[');
+    for (size_t k = 0; k < subject->n_options; k++) {
+        mg_json_str(j, subject->options[k], strlen(subject->options[k]));
+    }
+    mg_json_close(j, ']');
+    mg_json_member_str(j, "defect", subject->defect);
     mg_json_member_bool(j, "passed", r->n_failed == 0);
     mg_json_member_int(j, "n_passed", (int64_t)r->n_passed);
     mg_json_member_int(j, "n_failed", (int64_t)r->n_failed);
@@ -283,17 +298,20 @@ static void put_all(struct mg_json *j, const struct mg_plugin *plugin,
     mg_json_close(j, '}');
 }
 
-int typetest_print_json(const struct mg_plugin *plugin, const char *defect,
+int typetest_print_json(const struct typetest_subject *subject,
                         const struct mg_typetest_result *result)
 {
     size_t cap = JSON_BASE + result->n_rows * JSON_ROW;
+    for (size_t k = 0; k < subject->n_options; k++) {
+        cap += 6 * strlen(subject->options[k]); /* as \u001f at worst */
+    }
     char *buf = malloc(cap);
     if (buf == NULL) {
         (void)fprintf(stderr, "metergate typetest: out of memory\n");
         return 1;
     }
     struct mg_json j = mg_json_init(buf, cap);
-    put_all(&j, plugin, defect, result);
+    put_all(&j, subject, result);
     if (!j.failed) {
         (void)printf("%.*s\n", (int)j.len, buf);
     }

@@ -4,12 +4,19 @@
 
 #include "typetest/typetest.h"
 
-void typetest_print(const struct mg_plugin *plugin,
+/** What was tested, as it was asked for. */
+struct typetest_subject {
+    const struct mg_plugin *plugin;
+    const char *const *options; /* NAME=VALUE */
+    size_t n_options;
+    const char *defect; /* "none" or its name */
+};
+
+void typetest_print(const struct typetest_subject *subject,
                     const struct mg_typetest_result *result);
 
-/** @param defect  "none" or its name
- *  @return 0; 1: out of memory */
-int typetest_print_json(const struct mg_plugin *plugin, const char *defect,
+/** @return 0; 1: out of memory */
+int typetest_print_json(const struct typetest_subject *subject,
                         const struct mg_typetest_result *result);
 
 #endif

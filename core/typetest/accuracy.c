@@ -253,7 +253,7 @@ static void add(struct campaign *c, size_t index)
     char current[44];
     char text[40];
     current_text(task.point.current_ma, current);
-    point_text(&task.point, text);
+    point_text(c, &task.point, text);
     for (size_t k = 0; k < r->n_accuracies; k++) {
         if (!is_tested(&r->accuracies[k], condition->factor)) {
             continue;

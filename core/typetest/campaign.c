@@ -176,16 +176,19 @@ void current_text(int64_t current_ma, char ret[44])
                    (long long)(current_ma % 1000));
 }
 
-void point_text(const struct bench_point *point, char ret[40])
+void point_text(const struct campaign *c, const struct bench_point *point,
+                char ret[40])
 {
     static const char *const cosines[MG_N_FACTORS] = {
         "PF 1", "PF 0.5 ind", "PF 0.8 cap", "PF 0.25 ind", "PF 0.5 cap"};
     static const char *const sines[MG_N_FACTORS] = {
         "sin 1", "sin 0.5 ind", "sin 0.8 cap", "sin 0.25 ind", "sin 0.5 cap"};
-    static const char *const phases[] = {"L1 only", "L2 only", "L3 only"};
-    (void)snprintf(ret, 40, "%.8s, %.12s%.8s",
-                   point->load == MG_LOAD_SINGLE ? phases[point->phase % 3]
-                                                 : "balanced",
+    static const char *const phases[] = {"L1 only, ", "L2 only, ", "L3 only, "};
+    unsigned first;
+    const char *load =
+        point->load == MG_LOAD_SINGLE ? phases[point->phase % 3] : "balanced, ";
+    (void)snprintf(ret, 40, "%.10s%.12s%.8s",
+                   bench_phases(c->settings, &first) == 1 ? "" : load,
                    (point->is_reactive ? sines : cosines)[point->factor],
                    point->is_export ? ", export" : "");
 }

@@ -44,8 +44,10 @@ void row_fail(struct mg_typetest_row *row, const char *why);
 /** What a function of the bench has returned. */
 void row_give(struct mg_typetest_row *row, int rc, int64_t error);
 
-/** "balanced" or "L2 only", "PF 0.5 ind", "export". */
-void point_text(const struct bench_point *point, char ret[40]);
+/** "balanced" or "L2 only" (neither for a meter with one phase), "PF 0.5 ind",
+ *  "export". */
+void point_text(const struct campaign *c, const struct bench_point *point,
+                char ret[40]);
 
 /* Whether the meter claims this class; the class of the active energy that
  * comes first. */

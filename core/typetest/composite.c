@@ -129,7 +129,7 @@ static void add(struct campaign *c, const struct bench_point *point)
     char current[44];
     char text[40];
     current_text(point->current_ma, current);
-    point_text(point, text);
+    point_text(c, point, text);
     for (unsigned band = 0; band < MG_N_BANDS; band++) {
         const struct mg_limit *limit =
             mg_limit_composite((enum mg_load)point->load, band, is_low);

@@ -110,7 +110,7 @@ static void add(struct campaign *c, bool is_export)
     char current[44];
     char text[40];
     current_text(r->max_ma, current);
-    point_text(&task.point, text);
+    point_text(c, &task.point, text);
     task.first_row = campaign_row(c, "constant", MG_TYPETEST_PPB, &limit,
                                   "%s, %s, %u steps", current, text, STEPS);
     campaign_task(c, &task);

@@ -209,7 +209,7 @@ static void add(struct campaign *c, uint32_t mg_class, size_t index)
         return;
     }
     current_text(point.current_ma, current);
-    point_text(&point, text);
+    point_text(c, &point, text);
     size_t row = campaign_row(
         c, "influence", is_temperature ? MG_TYPETEST_PPB_K : MG_TYPETEST_PPB,
         limit, "%s, %s, %s", current, text, change->text);
@@ -228,5 +228,9 @@ void influence_plan(struct campaign *c)
         if (has_phases || !needs_phases(&changes[k])) {
             add(c, rating_active_class(r), k);
         }
+    }
+    if (rating_has(r, MG_CLASS_B) && rating_has(r, MG_CLASS_1)) {
+        campaign_skip(c, "influence", "IEC 62053-21, class 1",
+                      "its limits are those of class B, above");
     }
 }

@@ -31,7 +31,7 @@ static void add(struct campaign *c, uint32_t mg_class,
         return;
     }
     current_text(point->current_ma, current);
-    point_text(point, text);
+    point_text(c, point, text);
     size_t row = campaign_row(c, "intrinsic", MG_TYPETEST_PPB, limit, "%s, %s",
                               current, text);
     campaign_task(

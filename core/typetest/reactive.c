@@ -168,7 +168,7 @@ static void add(struct campaign *c, const struct bench_point *point,
         return;
     }
     current_text(point->current_ma, current);
-    point_text(point, text);
+    point_text(c, point, text);
     size_t row = campaign_row(
         c, "reactive", is_temperature ? MG_TYPETEST_PPB_K : MG_TYPETEST_PPB,
         limit, "%s, %s%s%s", current, text, index == 0 ? "" : ", ",

@@ -49,7 +49,7 @@ static void add_starting(struct campaign *c, bool is_export)
     char current[44];
     char text[40];
     current_text(r->start_ma, current);
-    point_text(&task.point, text);
+    point_text(c, &task.point, text);
     for (unsigned k = 0; k < 2; k++) {
         size_t row = campaign_row(c, "starting", MG_TYPETEST_TAU, &limit,
                                   "%s, %s, %s", current, text, impulses[k]);

@@ -111,6 +111,7 @@ class Typetest(Depot):
             with self.subTest(model=model, option=option):
                 report = self.run_json(model, "--option", option)
                 self.assertTrue(report["passed"])
+                self.assertEqual(report["options"], [option])
                 if option != "side=left":
                     self.assertFalse([row for row in report["rows"]
                                       if "only" in row["condition"]
