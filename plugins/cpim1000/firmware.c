@@ -106,8 +106,8 @@ static void start(struct fw_state *st)
     }
     bool has_adc = (st->env.nv[FW_BROKEN_AT] & FW_GOOD_ADC) != 0;
     st->mode = has_adc ? FW_MODE_METER : FW_MODE_INITIALIZING;
-    st->side[FW_RIGHT].is_closed = has_adc;
-    st->side[FW_LEFT].is_closed = has_adc;
+    st->side[FW_RIGHT].is_closed = true; /* in meter mode */
+    st->side[FW_LEFT].is_closed = true;
     st->memory.boots++;
     (void)cpim1000_fw_nv_save(st);
 }

@@ -12,8 +12,6 @@
 #define VOLTAGE_COUNTS (INT64_C(80000) * FW_U_PER_MV)
 
 #define PRODUCTS_PER_MW INT64_C(1024000)
-#define NOISE_I2        12477 /* as in firmware_energy.c */
-#define NOISE_U2        3600
 #define SATURATED_MAX   4 /* of a tick: no more than a spike (ours) */
 
 static int64_t rounded(int64_t a, int64_t b)
@@ -26,11 +24,9 @@ bool cpim1000_fw_has_voltage(int64_t u2, uint32_t n)
     return n != 0 && u2 / n >= VOLTAGE_COUNTS * VOLTAGE_COUNTS;
 }
 
-/* Root of the mean square, without the converter's own noise. */
-static int64_t rms(int64_t squares, uint32_t n, int64_t noise)
+static int64_t rms(int64_t squares, uint32_t n)
 {
-    int64_t mean = squares / n - noise;
-    return mean <= 0 ? 0 : cpim1000_fw_isqrt((uint64_t)mean);
+    return cpim1000_fw_isqrt((uint64_t)(squares / n));
 }
 
 static int64_t power_mw(int64_t products, uint32_t n)
@@ -48,12 +44,12 @@ static int64_t show_phase(const struct fw_state *st, struct fw_circuit *c,
         c->is_phase_lost = true;
         return 0;
     }
-    int64_t u = rms(s->u2[k], s->n, NOISE_U2);
+    int64_t u = rms(s->u2[k], s->n);
     c->live[FW_S_U + k] = rounded(u, FW_U_PER_MV);
     if (!cpim1000_fw_is_flowing(st, s->i2[k], s->n)) {
         return 0;
     }
-    int64_t i = rms(s->i2[k], s->n, NOISE_I2);
+    int64_t i = rms(s->i2[k], s->n);
     int64_t i_ma = rounded(i, FW_I_PER_MA);
     c->live[FW_S_I + k] = i_ma;
     c->live[FW_S_P + k] = power_mw(s->ui[k], s->n);

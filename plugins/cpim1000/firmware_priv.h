@@ -112,7 +112,7 @@ enum fw_signal {
     FW_N_OF_SIDE
 };
 
-#define FW_S_FREQUENCY (2 * FW_N_OF_SIDE)
+#define FW_S_FREQUENCY ((size_t)2 * FW_N_OF_SIDE)
 #define FW_S_AMBIENT   (FW_S_FREQUENCY + 1)
 #define FW_S_BOOTS     (FW_S_FREQUENCY + 2)
 #define FW_S_REGION    (FW_S_FREQUENCY + 3)

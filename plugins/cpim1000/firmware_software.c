@@ -79,11 +79,10 @@ void cpim1000_fw_software_factory(const struct fw_state *st,
 
 static unsigned digit(char c)
 {
-    static const char digits[] = "0123456789abcdef";
-    char lower = c >= 'A' && c <= 'F' ? (char)(c + ('a' - 'A')) : c;
-    for (unsigned k = 0; k < 16; k++) {
-        if (digits[k] == lower) {
-            return k;
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    for (unsigned k = 0; k < 32; k++) {
+        if (digits[k] == c) {
+            return k % 16;
         }
     }
     return 16;

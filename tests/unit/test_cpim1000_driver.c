@@ -11,6 +11,9 @@
 
 #include "bus/can_signals.h"
 #include "cpim1000_meter.h"
+#include "crypto/deterministic.h"
+#include "crypto/encode.h"
+#include "crypto/verify.h"
 
 #include "../../plugins/cpim1000/messages.h"
 #include "../../plugins/cpim1000/update.h"
@@ -211,6 +214,22 @@ static void test_relay(void **state)
                         "the relays open");
 }
 
+static void test_relay_that_stays_open(void **state)
+{
+    (void)state;
+    static const uint8_t open[] = {0x53, 0};
+    int64_t closed = 1;
+    struct mg_step_in in = {.event = MG_STEP_REPLY,
+                            .args = &closed,
+                            .pdu = open,
+                            .pdu_len = sizeof open};
+    struct mg_step_out out = {0};
+    procedure("relay")->step(NULL, &in, &out);
+    assert_int_equal(out.action, MG_STEP_FAIL);
+    assert_int_equal(out.code, MG_E_MISMATCH);
+    assert_string_equal(out.reason, "the relay still reads open");
+}
+
 static void test_shunt_trip(void **state)
 {
     (void)state;
@@ -224,6 +243,57 @@ static void test_shunt_trip(void **state)
     meter_ticks(&m, 10);
     struct mg_step_out out = run(&m, LEFT, "shunt-trip", NULL, NULL, 0);
     assert_int_equal(out.code, MG_E_TIMEOUT);
+}
+
+/* Installed is what the unit says that it runs. */
+static void test_update(void **state)
+{
+    (void)state;
+    struct meter m;
+    struct cpim1000_update_args args = {"image"};
+    struct mg_sim_key *key = mg_sim_key_create(5, 1);
+    char file[32 + 700 + 64] = {0};
+    uint8_t *image = (uint8_t *)file + 32;
+    assert_non_null(key);
+    memcpy(image, "MGCPIM011.1.0\0\0\0\0\0\0\0003.0.0\0\0\0\0\0\0\0", 32);
+    memcpy(image + 32, "\0\0\1\0", 4);
+    mg_sha256(image, 700, (uint8_t *)file);
+    assert_int_equal(mg_sim_key_sign(key, image, 700, image + 700), MG_OK);
+    meter_blank(&m);
+    m.options.has_seal = 0;
+    mg_hex_write(mg_sim_key_public(key), 64, false, m.options.update_key);
+    meter_start(&m);
+    struct mg_step_out out =
+        run(&m, RIGHT, "firmware-update", &args, file, sizeof file);
+    assert_int_equal(out.action, MG_STEP_DONE);
+    assert_int_equal(out.stage, MG_STAGE_INSTALLED);
+    mg_sim_key_destroy(key);
+}
+
+static void test_update_that_does_not_run(void **state)
+{
+    (void)state;
+    struct cpim1000_update_state s = {.phase = 3, .offset = 300};
+    struct cpim1000_update_args args = {"image"};
+    char file[32 + 300 + 64] = {1};
+    uint8_t status[47] = {0x64, 0, 1};
+    struct mg_step_in in = {.event = MG_STEP_REPLY,
+                            .args = &args,
+                            .text = file,
+                            .text_len = sizeof file,
+                            .pdu = status,
+                            .pdu_len = sizeof status};
+    struct mg_step_out out = {0};
+    procedure("firmware-update")->step(&s, &in, &out);
+    assert_int_equal(out.code, MG_E_MISMATCH);
+    memcpy(status + 15, file, 32);
+    memset(&out, 0, sizeof out);
+    procedure("firmware-update")->step(&s, &in, &out);
+    assert_int_equal(out.action, MG_STEP_DONE);
+    status[2] = 2;
+    memset(&out, 0, sizeof out);
+    procedure("firmware-update")->step(&s, &in, &out);
+    assert_int_equal(out.code, MG_E_MISMATCH);
 }
 
 static void test_update_is_refused_under_seal(void **state)
@@ -251,7 +321,10 @@ int main(void)
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_bad_identities),
         cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_relay_that_stays_open),
         cmocka_unit_test(test_shunt_trip),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_update_that_does_not_run),
         cmocka_unit_test(test_update_is_refused_under_seal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,9 @@ static void test_long_ticks(void **state)
         assert_int_equal(meter_of(&one, LEFT, "Totals.PowerTotal"),
                          meter_of(&many, LEFT, "Totals.PowerTotal"));
         assert_int_equal(meter_signal(&many, "UnitState.Frequency"), 50000);
+        int64_t warmer = meter_of(&many, LEFT, "Status.Temperature") -
+                         meter_of(&one, LEFT, "Status.Temperature");
+        assert_in_range(warmer + 50, 0, 100); /* of 3.6 K at 32 A */
     }
 }
 
@@ -396,6 +399,19 @@ static void test_operating_faults(void **state)
     }
 }
 
+/* Each copy is read again, also when none is written. */
+static void test_memory_is_looked_at(void **state)
+{
+    (void)state;
+    struct meter m;
+    meter_new(&m);
+    meter_run_s(&m, 10);
+    assert_int_equal(meter_flags(&m, LEFT), HEALTHY);
+    meter_fault(&m, MG_FW_FAULT_NV_ALL);
+    meter_run_s(&m, 8);
+    assert_int_equal(meter_flags(&m, LEFT), HEALTHY | F_MEMORY);
+}
+
 static void test_saturation(void **state)
 {
     (void)state;
@@ -512,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_boot_loader),
         cmocka_unit_test(test_initializing),
         cmocka_unit_test(test_operating_faults),
+        cmocka_unit_test(test_memory_is_looked_at),
         cmocka_unit_test(test_saturation),
         cmocka_unit_test(test_straps),
         cmocka_unit_test(test_inputs),

@@ -183,6 +183,7 @@ static void test_update(void **state)
     assert_int_equal(begin(&m, image, IMAGE_LEN), 0);
     assert_int_equal(give(&m, image, IMAGE_LEN), 0);
     assert_int_equal(finish(&m, key, image, IMAGE_LEN), 0);
+    assert_int_equal(meter_signal(&m, "UnitState.Boots"), 2);
     for (unsigned n = 0; n < 2; n++) {
         identify(&m, RIGHT, id);
         assert_memory_equal(id + 37, "3.0.0\0\0\0\0\0\0\0", 12);
