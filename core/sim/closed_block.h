@@ -11,7 +11,7 @@
 
 #include "sim/waves.h"
 
-#define MG_SIM_BLOCK 32 /* ticks */
+#define MG_SIM_BLOCK 16 /* ticks */
 
 enum mg_sim_sum {
     MG_SUM_UI,
@@ -23,7 +23,26 @@ enum mg_sim_sum {
     MG_N_SUMS
 };
 
+struct mg_sim_pure;
+struct mg_sim_block;
+
+/* The ticks of a block, with the phase and the kernels of each. */
+struct mg_pure_ticks {
+    unsigned n_wide; /* rounded up to vectors; those beyond have no samples */
+    mg_phase_turn middle[MG_SIM_BLOCK];
+    double n[MG_SIM_BLOCK], first[MG_SIM_BLOCK], second[MG_SIM_BLOCK];
+};
+
+typedef void mg_pure_sums(const struct mg_sim_pure *pure,
+                          const struct mg_pure_ticks *ticks,
+                          struct mg_sim_block *block);
+
+mg_pure_sums mg_pure_sums_baseline;
+mg_pure_sums mg_pure_sums_avx2;   /* where MG_SAMPLE_PATH_X86 */
+mg_pure_sums mg_pure_sums_avx512; /* is defined */
+
 struct mg_sim_pure {
+    mg_pure_sums *sums;
     mg_phase_turn step;
     unsigned n_lanes;
     double factor[MG_LANES_MAX][MG_N_SUMS][5]; /* a to e */

@@ -335,6 +335,7 @@ void mg_sim_frontend_tick(struct mg_sim_frontend *fe, uint32_t n_samples,
         sample_tick(fe, ret);
         return;
     }
-    mg_sim_fast_path_tick(&fe->fast, &fe->waves, fe->phase, &fe->last_u, ret);
+    mg_sim_fast_path_tick(&fe->fast, fe->description, &fe->waves, fe->phase,
+                          &fe->last_u, ret);
     mg_sim_frontend_skip(fe, n_samples);
 }
