@@ -8,7 +8,6 @@
 #include "model/json.h"
 
 #define SOURCES_MAX 64
-#define THIRD       34 /* per cent, rounded up */
 #define VALUE_MAX   32
 #define JSON_BASE   ((size_t)16 * 1024)
 #define JSON_ROW    ((size_t)1024)
@@ -142,8 +141,6 @@ static void print_head(const struct typetest_subject *subject)
     if (r->note != NULL) {
         (void)printf("Note: %s.\n", r->note);
     }
-    (void)printf("Impulse counts of the repeatability: %s.\n",
-                 r->repeat_source);
 }
 
 static const char *summary_of(const char *test)
@@ -168,6 +165,12 @@ static void print_legend(const struct legend *legend)
     }
 }
 
+static bool is_within_a_third(const struct mg_typetest_row *row)
+{
+    int64_t size = row->error < 0 ? -row->error : row->error;
+    return row->has_error && size * 3 <= row->limit.limit;
+}
+
 static void print_summary(const struct mg_typetest_result *r)
 {
     const struct mg_typetest_row *worst = NULL;
@@ -178,7 +181,7 @@ static void print_summary(const struct mg_typetest_result *r)
         int64_t share = mg_typetest_share(row);
         if (strcmp(row->test, "intrinsic") == 0) {
             n_intrinsic++;
-            n_wide += share > THIRD || row->verdict == MG_FAIL ? 1 : 0;
+            n_wide += is_within_a_third(row) ? 0 : 1;
         }
         if (share >= 0 && (worst == NULL || share > mg_typetest_share(worst))) {
             worst = row;
@@ -214,6 +217,12 @@ void typetest_print(const struct typetest_subject *subject,
                          "used");
         }
         print_row(row, &legend);
+        bool is_last = k + 1 == result->n_rows ||
+                       strcmp(result->rows[k + 1].test, test) != 0;
+        if (is_last && strcmp(test, "repeatability") == 0) {
+            (void)printf("        counts of impulses: %s\n",
+                         subject->plugin->rating->repeat_source);
+        }
     }
     print_legend(&legend);
     print_summary(result);

@@ -46,20 +46,24 @@ static struct mg_typetest_result run(const char *model, const char *only,
     return result;
 }
 
+static void check_row(const char *model, const struct mg_typetest_row *row)
+{
+    if (row->verdict == MG_FAIL) {
+        fail_msg("%s: %s, %s", model, row->test, row->condition);
+    }
+    if (strcmp(row->test, "intrinsic") == 0) {
+        assert_true(row->error * 3 <= row->limit.limit);
+        assert_true(row->error * 3 >= -row->limit.limit);
+    }
+}
+
 static void test_all_pass(void **state)
 {
     (void)state;
     for (size_t m = 0; m < N_MODELS; m++) {
         struct mg_typetest_result r = run(models[m], NULL, MG_DEFECT_NONE, 0);
         for (size_t k = 0; k < r.n_rows; k++) {
-            const struct mg_typetest_row *row = &r.rows[k];
-            if (row->verdict == MG_FAIL) {
-                fail_msg("%s: %s, %s", models[m], row->test, row->condition);
-            }
-            if (strcmp(row->test, "intrinsic") == 0) {
-                assert_true(row->error * 3 <= row->limit.limit);
-                assert_true(row->error * 3 >= -row->limit.limit);
-            }
+            check_row(models[m], &r.rows[k]);
         }
         mg_typetest_result_free(&r);
     }
