@@ -12,9 +12,13 @@ static const struct {
     const char *name;
     void (*run)(struct device *d);
 } PARTS[] = {
-    {"readings", test_readings},         {"sweep", test_sweep},
-    {"independence", test_independence}, {"refusals", test_refusals},
-    {"messages", test_messages},         {"faults", test_faults},
+    {"readings", test_readings},
+    {"sweep", test_sweep},
+    {"independence", test_independence},
+    {"circuits", test_circuits},
+    {"refusals", test_refusals},
+    {"messages", test_messages},
+    {"faults", test_faults},
     {"procedures", test_procedures},
 };
 

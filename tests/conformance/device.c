@@ -246,15 +246,33 @@ static void make_tick(const struct mg_frontend *f, int64_t current_ma,
     }
 }
 
+static void run_tick(struct device *d, const struct mg_tick *tick, uint32_t ms)
+{
+    for (uint64_t us = 0; us < ms * UINT64_C(1000); us += tick->elapsed_us) {
+        d->firmware->tick(d->state, tick);
+        serve_chip(d);
+    }
+    d->utc_ms += ms;
+}
+
 static void run(struct device *d, int64_t current_ma, uint32_t ms)
 {
     struct mg_tick tick;
     make_tick(d->firmware->frontend, current_ma, &tick);
-    for (uint64_t us = 0; us < ms * UINT64_C(1000); us += tick.elapsed_us) {
-        d->firmware->tick(d->state, &tick);
-        serve_chip(d);
+    run_tick(d, &tick, ms);
+}
+
+void device_run_circuit(struct device *d, unsigned circuit, uint32_t ms)
+{
+    struct mg_tick tick;
+    make_tick(d->firmware->frontend, LOAD_MA, &tick);
+    for (unsigned lane = 0; lane < MG_LANES_MAX; lane++) {
+        if (lane / 3 != circuit) {
+            tick.lane[lane].i2 = 0;
+            tick.lane[lane].ui = 0;
+        }
     }
-    d->utc_ms += ms;
+    run_tick(d, &tick, ms);
 }
 
 void device_run(struct device *d, uint32_t ms)

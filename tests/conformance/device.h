@@ -46,6 +46,9 @@ void device_run(struct device *d, uint32_t ms);
 /** The same with 10 A in phase on every lane. */
 void device_run_loaded(struct device *d, uint32_t ms);
 
+/** The same on the lanes of this circuit only. */
+void device_run_circuit(struct device *d, unsigned circuit, uint32_t ms);
+
 /** @return length of the answer; 0: silent */
 size_t device_ask(struct device *d, uint8_t unit, uint32_t baud,
                   const uint8_t *pdu, size_t len, uint8_t ret[MG_PDU_MAX]);
@@ -66,6 +69,7 @@ unsigned n_failures(void);
 void test_readings(struct device *d);
 void test_sweep(struct device *d);
 void test_independence(struct device *d);
+void test_circuits(struct device *d); /* of one device */
 void test_refusals(struct device *d);
 void test_messages(struct device *d); /* the same for a meter on CAN */
 void test_faults(struct device *d);

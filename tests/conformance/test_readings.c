@@ -146,3 +146,40 @@ void test_independence(struct device *d)
     check_others(d, 0xffffffff, &first, &second);
     device_fini(&other);
 }
+
+/* Whether anything is counted, or flows, that was not before. */
+static bool has_moved(const struct mg_sample *before,
+                      const struct mg_sample *after)
+{
+    for (size_t i = 0; i < before->n_values; i++) {
+        mg_channel c = before->values[i].channel;
+        bool tells = mg_channel_kind(c) == MG_KIND_COUNTER ||
+                     mg_channel_unit(c) == MG_UNIT_MA ||
+                     mg_channel_unit(c) == MG_UNIT_MW;
+        if (tells && after->values[i].value != before->values[i].value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What flows in the other circuit of the device is not this meter's. */
+void test_circuits(struct device *d)
+{
+    static struct mg_sample before, other, own;
+    if (d->plugin->circuit == NULL) {
+        return;
+    }
+    device_run(d, 3000);
+    device_read_all(d, &before);
+    device_run_circuit(d, 1U - d->circuit, 60000);
+    device_read_all(d, &other);
+    device_run_circuit(d, d->circuit, 60000);
+    device_read_all(d, &own);
+    if (has_moved(&before, &other)) {
+        fail(d, "circuit %u sees the load of the other one", d->circuit);
+    }
+    if (!has_moved(&other, &own)) {
+        fail(d, "circuit %u does not see its own load", d->circuit);
+    }
+}
