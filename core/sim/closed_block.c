@@ -57,6 +57,8 @@ void mg_sim_pure_make(const struct mg_sim_waves *waves, struct mg_sim_pure *ret)
     const struct mg_sim_waves *w = waves;
     ret->sums = choose_sums();
     ret->step = w->step;
+    ret->n_half = (uint32_t)((MG_TURN_HALF - 1) / w->step);
+    ret->half = ret->n_half * w->step;
     ret->n_lanes = w->n_lanes;
     ret->n[0] = ret->n[1] = 0;
     for (unsigned lane = 0; lane < w->n_lanes; lane++) {
@@ -73,6 +75,16 @@ void mg_sim_pure_make(const struct mg_sim_waves *waves, struct mg_sim_pure *ret)
         add_up(&u, factor[MG_SUM_U]);
         add_up(&i, factor[MG_SUM_I]);
     }
+}
+
+uint32_t mg_sim_pure_samples(const struct mg_sim_pure *pure,
+                             mg_phase_turn phase, unsigned n_half_periods)
+{
+    mg_phase_turn past = phase & (MG_TURN_HALF - 1);
+    if (n_half_periods != 1 || past >= pure->step) {
+        return mg_mains_samples(phase, pure->step, n_half_periods);
+    }
+    return pure->n_half + (MG_TURN_HALF - past > pure->half);
 }
 
 static unsigned kernel_of(struct mg_sim_pure *pure, uint32_t n)

@@ -44,6 +44,8 @@ mg_pure_sums mg_pure_sums_avx512; /* is defined */
 struct mg_sim_pure {
     mg_pure_sums *sums;
     mg_phase_turn step;
+    uint32_t n_half; /* whole steps in half a turn, and what they turn */
+    mg_phase_turn half;
     unsigned n_lanes;
     double factor[MG_LANES_MAX][MG_N_SUMS][5]; /* a to e */
     /* Kernels of the orders 1 and 2 for odd and even numbers of samples. */
@@ -60,6 +62,11 @@ struct mg_sim_block {
 /** @param waves  as for mg_sim_closed_sums, with n = 1 */
 void mg_sim_pure_make(const struct mg_sim_waves *waves,
                       struct mg_sim_pure *ret);
+
+/** As mg_mains_samples, without a division where the phase has just passed a
+ *  multiple of half a turn, as it has after a tick. */
+uint32_t mg_sim_pure_samples(const struct mg_sim_pure *pure,
+                             mg_phase_turn phase, unsigned n_half_periods);
 
 /** The sums of block->n_samples, one tick after the other from `phase` on;
  *  those of a tick do not depend on what else is in the block. */

@@ -12,12 +12,12 @@ void mg_sim_fast_path_set(struct mg_sim_fast_path *fast,
     fast->longest = fast->is_exact ? mg_sim_closed_longest(waves) : 0;
 }
 
-static uint32_t tick_samples(const struct mg_frontend *d, mg_phase_turn phase,
-                             mg_phase_turn step)
+static uint32_t tick_samples(const struct mg_sim_pure *pure,
+                             const struct mg_frontend *d, mg_phase_turn phase)
 {
     return d->samples_per_tick != 0
                ? d->samples_per_tick
-               : mg_mains_samples(phase, step, d->half_periods);
+               : mg_sim_pure_samples(pure, phase, d->half_periods);
 }
 
 /* This tick, and with it the next ones, unless it is many as one. */
@@ -28,11 +28,11 @@ static void look_ahead(struct mg_sim_fast_path *fast,
     struct mg_sim_block *b = &fast->ahead;
     mg_phase_turn step = fast->pure.step;
     mg_phase_turn x = phase + n_samples * step;
-    bool is_one = n_samples == tick_samples(d, phase, step);
+    bool is_one = n_samples == tick_samples(&fast->pure, d, phase);
     b->n_ticks = is_one ? N_AHEAD : 1;
     b->n_samples[0] = n_samples;
     for (unsigned k = 1; k < b->n_ticks; k++) {
-        b->n_samples[k] = tick_samples(d, x, step);
+        b->n_samples[k] = tick_samples(&fast->pure, d, x);
         x += b->n_samples[k] * step;
     }
     mg_sim_pure_block(&fast->pure, phase, b);

@@ -90,7 +90,7 @@ static double blocked(const struct mg_frontend *d, uint32_t n_ticks)
         mg_phase_turn first = phase;
         for (unsigned k = 0; k < MG_SIM_BLOCK; k++) {
             block.n_samples[k] =
-                mg_mains_samples(phase, pure.step, d->half_periods);
+                mg_sim_pure_samples(&pure, phase, d->half_periods);
             phase += block.n_samples[k] * pure.step;
         }
         mg_sim_pure_block(&pure, first, &block);

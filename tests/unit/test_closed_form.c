@@ -393,11 +393,18 @@ static void test_many_ticks_at_once(void **state)
     (void)state;
     struct mg_sim_rng rng = {.state = 8};
     for (unsigned n = 0; n < 300; n++) {
-        mg_phase_turn step = random_waves(&rng).step;
+        struct mg_sim_waves w = random_waves(&rng);
+        mg_phase_turn step = w.step;
+        struct mg_sim_pure pure;
+        w.n = 1;
+        mg_sim_pure_make(&w, &pure);
         mg_phase_turn phase = n == 0 ? 0 : mg_sim_rng_next(&rng);
         uint32_t all = 0;
         for (unsigned k = 1; k <= 1500; k++) {
-            all += mg_mains_samples(phase + all * step, step, 1);
+            mg_phase_turn x = phase + all * step;
+            all += mg_mains_samples(x, step, 1);
+            assert_int_equal(mg_sim_pure_samples(&pure, x, 1),
+                             mg_mains_samples(x, step, 1));
             assert_int_equal(mg_mains_samples(phase, step, k), all);
             assert_int_equal(mg_mains_half_periods(phase, step, all), k);
             assert_int_equal(mg_mains_half_periods(phase, step, all - 1),
