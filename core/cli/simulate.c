@@ -108,8 +108,11 @@ static void print_all(const struct simulate *o, const struct app *app)
     } else {
         for (size_t i = 0; i < app->setup->n_meters && i < 40; i++) {
             const struct mg_setup_meter *m = &app->setup->meters[i];
-            (void)printf("  %-12s %s unit %u on %s\n", m->id, m->plugin->model,
-                         m->unit, app->setup->buses[m->bus].id);
+            const char *circuit = mg_setup_circuit_text(m);
+            (void)printf("  %-12s %s unit %u%s%s on %s\n", m->id,
+                         m->plugin->model, m->unit, circuit == NULL ? "" : " ",
+                         circuit == NULL ? "" : circuit,
+                         app->setup->buses[m->bus].id);
         }
         (void)printf("Ctrl-C ends it.\n");
     }

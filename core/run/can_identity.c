@@ -44,6 +44,22 @@ static void publish(struct can_meter *cm)
     mg_pipeline_sample(m, &sample);
 }
 
+/* Another DBC may have turned the two round: then nothing is billed. */
+static bool is_other_circuit(struct can_meter *cm,
+                             const struct mg_identity *identity)
+{
+    struct meter *m = cm->meter;
+    bool was_other = cm->is_other_circuit;
+    cm->is_other_circuit = identity->circuit != mg_setup_circuit(m->setup);
+    if (cm->is_other_circuit && !was_other) {
+        mg_event(
+            m->gateway, m, MG_LOG_ERROR, "wrong-circuit", NULL,
+            "the other one of the device's two meters answers; expected "
+            "this meter's messages as `request` and `answer` in `signals`");
+    }
+    return cm->is_other_circuit;
+}
+
 static void answered(struct mg_modbus_request *request,
                      const struct mg_modbus_result *result)
 {
@@ -57,6 +73,9 @@ static void answered(struct mg_modbus_request *request,
     if (result->code != MG_OK || !m->gateway->is_running ||
         driver->identity(result->pdu, result->pdu_len, &identity) != MG_OK) {
         return; /* asked again with a later poll */
+    }
+    if (is_other_circuit(cm, &identity)) {
+        return;
     }
     cm->identity = identity;
     cm->has_identity = true;

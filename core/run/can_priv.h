@@ -82,7 +82,7 @@ struct can_meter {
     struct mg_timer answer_timer;
 
     struct mg_modbus_request identify;
-    bool is_identifying, has_identity;
+    bool is_identifying, has_identity, is_other_circuit;
     uint64_t identify_again_ns;
     struct mg_identity identity;
     struct telegram telegram;

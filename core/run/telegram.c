@@ -494,6 +494,9 @@ void mg_telegram_watch(struct can_meter *cm)
 const char *mg_telegram_problem(const struct can_meter *cm)
 {
     const struct telegram *t = &cm->telegram;
+    if (cm->is_other_circuit) {
+        return "the other one of the device's two meters answers for it";
+    }
     if (!has_telegrams(cm)) {
         return NULL;
     }

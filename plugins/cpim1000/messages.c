@@ -64,6 +64,7 @@ int cpim1000__identity(const uint8_t *message, size_t len,
         return MG_E_PROTO;
     }
     id.has_software_hash = true;
+    id.circuit = side;
     *ret = id;
     return MG_OK;
 }

@@ -71,6 +71,10 @@ static void check_identity(struct device *d)
         memcmp(identity.public_key, d->env.public_key, 64) != 0) {
         fail(d, "the meter names another key than its own");
     }
+    if (identity.circuit != d->circuit) {
+        fail(d, "circuit %u answers for circuit %u", identity.circuit,
+             d->circuit);
+    }
     for (size_t cut = 0; cut < n; cut++) {
         if (can->identity(answer, cut, &identity) == MG_OK) {
             fail(d, "%zu of %zu bytes pass for an identity", cut, n);

@@ -132,6 +132,27 @@ class Readings(Sides):
         self.gateway = super().start_gateway(change)
         return self.gateway
 
+    def test_sides_turned_round_are_noticed(self):
+        """Another DBC's messages: the left side answers for the right one."""
+        turned = "".join(
+            f"    signals: [request={s}Request, answer={s}Answer]\n    bus: can0\n"
+            if line == "    bus: can0\n" else line
+            for s, part in (("Left", self.config.partition("  - id: left")[0]),
+                            ("Right", "".join(
+                                self.config.partition("  - id: left")[1:])))
+            for line in part.splitlines(True))
+        self.start_meters()
+        self.config = turned
+        host, port = self.simulator.where["can0"].rsplit(":", 1)
+        bus = f"{{{{id: can0, type: socketcand, host: {host}, port: {port}}}}}"
+        self.start("run", self.write_config(self.text(bus)))
+        for side in ("right", "left"):
+            self.listener.wait(f"m/{side}/event",
+                               lambda p: p["event"] == "wrong-circuit")
+            answer = self.begin(side)
+            self.assertFalse(answer["ok"], answer)
+            self.assertIn("two meters answers for it", answer["reason"])
+
     def test_read_and_check(self):
         self.start_meters()
         host, port = self.simulator.where["can0"].rsplit(":", 1)

@@ -265,6 +265,7 @@ struct mg_identity {
     bool has_software_hash;
     uint8_t software_hash[32]; /* of all of it */
     uint8_t public_key[64];    /* X and Y, P-256, of its telegrams */
+    uint8_t circuit; /* of its device, that has answered */
     bool is_sealed;
     uint8_t seal[32]; /* what it is sealed to */
 };
