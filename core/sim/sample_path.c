@@ -73,10 +73,16 @@ static inline void add_term(struct block *y, const struct mg_sample_term *t,
 static inline void make_signal(struct block *y,
                                const struct mg_sample_signal *x, size_t b)
 {
+    unsigned k = 0;
     for (size_t p = 0; p < PIECES; p++) {
         y->at[p] = all(x->dc);
     }
-    for (unsigned k = 0; k < x->n; k++) {
+    for (; k + 2 < x->n; k += 3) {
+        add_term(y, &x->term[k], b);
+        add_term(y, &x->term[k + 1], b);
+        add_term(y, &x->term[k + 2], b);
+    }
+    for (; k < x->n; k++) {
         add_term(y, &x->term[k], b);
     }
 }
@@ -192,13 +198,17 @@ static inline void add_sums(const struct block *u, const struct block *q,
     }
 }
 
-static int64_t total(vector x)
+/* Halves added to halves: exact, so the order is free. */
+static inline int64_t total(vector x)
 {
-    double sum = 0.0;
-    for (size_t k = 0; k < LANES; k++) {
-        sum += x[k];
+    double part[LANES];
+    memcpy(part, &x, sizeof part);
+    for (size_t half = LANES / 2; half > 0; half /= 2) {
+        for (size_t k = 0; k < half; k++) {
+            part[k] += part[k + half];
+        }
     }
-    return (int64_t)sum;
+    return (int64_t)part[0];
 }
 
 static void finish(const struct sums *sums, struct mg_lane_sums *ret)
@@ -217,7 +227,8 @@ static void finish(const struct sums *sums, struct mg_lane_sums *ret)
 void MG_SAMPLE_PATH(const struct mg_sample_job *job, struct mg_lane_sums *sums,
                     double *ret_u)
 {
-    struct sums s = {0};
+    vector zero = all(0.0);
+    struct sums s = {zero, zero, zero, zero, zero, zero, (whole)zero};
     whole state[PIECES];
     double noise_u = job->noise_u / NOISE_SIGMA;
     double noise_i = job->noise_i / NOISE_SIGMA;

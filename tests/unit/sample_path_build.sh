@@ -25,6 +25,9 @@ kernel() { # name, options
     # shellcheck disable=SC2086
     "$cc" $flags "$@" -DMG_SAMPLE_PATH="mg_sample_path_$name" \
         -c "$source/core/sim/sample_path.c" -o "$dir/$name.o"
+    # shellcheck disable=SC2086
+    "$cc" $flags "$@" -DMG_PURE_SUMS="mg_pure_sums_$name" \
+        -c "$source/core/sim/closed_block_sums.c" -o "$dir/sums_$name.o"
 }
 
 units=baseline
