@@ -379,18 +379,30 @@ static unsigned second_circuit(const void *options)
     return 1;
 }
 
-/* A meter that is the second circuit of its device bills no telegram that says
- * it is of the first. */
-static void test_other_circuit(void **state)
+static const struct mg_can_driver *true_can; /* of identity_of_second */
+
+static int identity_of_second(const uint8_t *message, size_t len,
+                              struct mg_identity *ret)
 {
-    (void)state;
+    int rc = true_can->identity(message, len, ret);
+    ret->circuit = rc == MG_OK ? 1 : ret->circuit;
+    return rc;
+}
+
+/* A meter that is the second circuit of its device: neither an identity nor a
+ * telegram of the first is taken for its own. */
+static void check_other_circuit(bool is_known, const char *event,
+                                const char *why)
+{
     struct site *s = new_site();
     struct mg_setup_meter *m = &s->bed.meters[0];
     struct mg_plugin plugin = *m->plugin;
     struct mg_driver driver = *plugin.driver;
     struct mg_can_driver can = *driver.can;
+    true_can = driver.can;
     can.to_meter[1] = can.to_meter[0];
     can.from_meter[1] = can.from_meter[0];
+    can.identity = is_known ? identity_of_second : can.identity;
     driver.can = &can;
     plugin.driver = &driver;
     s->bed.clock = mg_clock_create_virtual(BED_UTC_MS);
@@ -398,11 +410,18 @@ static void test_other_circuit(void **state)
     plugin.circuit = second_circuit;
     m->plugin = &plugin;
     bed_run(&s->bed);
-    bed_pass(&s->bed, 5000);
+    bed_pass(&s->bed, 30000);
     assert_int_equal(s->bed.states[0], MG_METER_ONLINE);
-    assert_int_equal(bed_n_events(&s->bed, "telegram-refused"), 1);
-    assert_refused(ask(s, "session-begin", BEGIN), "another circuit");
+    assert_int_equal(bed_n_events(&s->bed, event), 1);
+    assert_refused(ask(s, "session-begin", BEGIN), why);
     done_with(s);
+}
+
+static void test_other_circuit(void **state)
+{
+    (void)state;
+    check_other_circuit(false, "wrong-circuit", "two meters answers for it");
+    check_other_circuit(true, "telegram-refused", "another circuit");
 }
 
 static void test_replay(void **state)
