@@ -154,20 +154,23 @@ static void run(struct pair *p, uint32_t n_samples)
     p->n = n_samples;
 }
 
-static void assert_close(const char *what, unsigned which, double want,
-                         double got, double limit)
+/* A value of the pair that is too far off. */
+struct miss {
+    const char *what;
+    double want, got, limit;
+};
+
+static bool is_close(const char *what, double want, double got, double limit,
+                     struct miss *ret)
 {
-    if (!(fabs(want - got) <= limit)) {
-        fail_msg("case %u: %s: samples %.9g, closed form %.9g, off by %.3g, "
-                 "allowed %.3g",
-                 which, what, want, got, got - want, limit);
-    }
+    *ret = (struct miss){what, want, got, limit};
+    return fabs(want - got) <= limit;
 }
 
 /* Every value in counts, rms. */
-static void assert_lane(const struct pair *p, unsigned lane, unsigned which)
+static bool is_lane_close(const struct pair *p, unsigned lane, struct miss *ret)
 {
-    const struct mg_sim_waves *w = &p->fast.waves;
+    const struct mg_sim_waves *w = &p->sampled.waves;
     const struct totals *want = &p->want[lane];
     const struct totals *got = &p->got[lane];
     double n = p->n;
@@ -175,21 +178,45 @@ static void assert_lane(const struct pair *p, unsigned lane, unsigned which)
     double i = sqrt(want->i2 / n);
     double n_u = sqrt(w->noise_u * w->noise_u + 1.0 / 12.0);
     double n_i = sqrt(w->noise_i * w->noise_i + 1.0 / 12.0);
-    int64_t ma = p->fast.mains.phase[lane].current_ma;
+    int64_t ma = p->sampled.mains.phase[lane].current_ma;
     double part = (ma < IMIN_MA ? 10e-6 : 2e-6) * (ma == 0 ? 0.0 : 1.0);
     double s = part * u * i * n;
     double products = 6.0 * sqrt(n * (u * u * n_i * n_i + i * i * n_u * n_u));
-    assert_close("P", which, want->ui, got->ui, s + products);
-    assert_close("Q", which, want->uq, got->uq, s + products);
-    assert_close("U2", which, want->u2, got->u2,
-                 1e-6 * u * u * n + 12.0 * sqrt(n) * u * n_u);
-    assert_close("I2", which, want->i2, got->i2,
-                 2.0 * part * i * i * n + 12.0 * sqrt(n) * (i + n_i) * n_i +
-                     0.1 * n);
+    double u2 = 1e-6 * u * u * n + 12.0 * sqrt(n) * u * n_u;
+    double i2 = 2.0 * part * i * i * n + 12.0 * sqrt(n) * (i + n_i) * n_i;
+    return is_close("P", want->ui, got->ui, s + products, ret) &&
+           is_close("Q", want->uq, got->uq, s + products, ret) &&
+           is_close("U2", want->u2, got->u2, u2, ret) &&
+           is_close("I2", want->i2, got->i2, i2 + 0.1 * n, ret);
 }
 
-static void one_case(struct mg_sim_rng *rng, unsigned which, unsigned *n_fast,
-                     double scale)
+enum defect {
+    NO_DEFECT,
+    GAIN,     /* 5 ppm */
+    PHASE,    /* 5 ppm of Q at power factor 1 */
+    NO_NOISE, /* what it adds to squares is left out */
+    LOST_HARMONIC
+};
+
+static void put_defect(struct mg_sim_waves *w, enum defect defect)
+{
+    for (unsigned lane = 0; lane < w->n_lanes; lane++) {
+        struct mg_sim_component *i = w->i[lane];
+        i[0].peak *= defect == GAIN ? 1.000005 : 1.0;
+        i[0].phase += defect == PHASE ? UINT64_C(14680000000000) : 0;
+        if (defect == LOST_HARMONIC && w->n > 1) {
+            i[w->n - 1].peak = 0.0;
+        }
+    }
+    if (defect == NO_NOISE) {
+        w->noise_u = w->noise_i = 0.0;
+    }
+}
+
+enum outcome { CLOSE, MISSED, NOT_FAST };
+
+static enum outcome run_case(struct mg_sim_rng *rng, unsigned which,
+                             enum defect defect, struct miss *ret)
 {
     static struct pair p;
     const struct mg_frontend *d = &frontends[which % 4];
@@ -204,16 +231,16 @@ static void one_case(struct mg_sim_rng *rng, unsigned which, unsigned *n_fast,
     mg_sim_frontend_set(&p.sampled, &m);
     mg_sim_frontend_set(&p.fast, &m);
     if (mg_sim_frontend_longest(&p.fast) == 0) {
-        return;
+        return NOT_FAST;
     }
-    ++*n_fast;
-    for (unsigned lane = 0; lane < d->n_lanes; lane++) {
-        p.fast.waves.i[lane][0].peak *= scale;
-    }
+    put_defect(&p.fast.waves, defect);
     run(&p, 1000);
     for (unsigned lane = 0; lane < d->n_lanes; lane++) {
-        assert_lane(&p, lane, which);
+        if (!is_lane_close(&p, lane, ret)) {
+            return MISSED;
+        }
     }
+    return CLOSE;
 }
 
 static void test_ten_thousand_cases(void **state)
@@ -222,8 +249,33 @@ static void test_ten_thousand_cases(void **state)
     struct mg_sim_rng rng = {.state = 20};
     unsigned n_fast = 0;
     for (unsigned k = 0; n_fast < N_CASES; k++) {
+        struct miss miss;
+        enum outcome outcome = run_case(&rng, k, NO_DEFECT, &miss);
+        if (outcome == MISSED) {
+            fail_msg("case %u: %s: samples %.9g, closed form %.9g, allowed "
+                     "%.3g",
+                     k, miss.what, miss.want, miss.got, miss.limit);
+        }
+        n_fast += outcome == CLOSE;
         assert_true(k < 2 * N_CASES); /* few have no closed form */
-        one_case(&rng, k, &n_fast, 1.0);
+    }
+}
+
+/* Of 400 cases, a good part finds each of them. */
+static void test_mistakes_are_found(void **state)
+{
+    (void)state;
+    for (enum defect defect = GAIN; defect <= LOST_HARMONIC; defect++) {
+        struct mg_sim_rng rng = {.state = 21};
+        unsigned n_missed = 0;
+        for (unsigned k = 0; k < 400; k++) {
+            struct miss miss;
+            n_missed += run_case(&rng, k, defect, &miss) == MISSED;
+        }
+        if (n_missed < 20) {
+            fail_msg("defect %d: found by %u of 400 cases", (int)defect,
+                     n_missed);
+        }
     }
 }
 
@@ -231,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ten_thousand_cases),
+        cmocka_unit_test(test_mistakes_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,41 @@ static void test_fixed(void **state)
     assert_true(same(&load, &p.fixed));
 }
 
+/* Each step is the profile at its beginning; short while it changes. */
+static void test_steps(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct mg_sim_profile p = {.seed = seed};
+        uint64_t now_ms = 0;
+        while (now_ms < 6 * 3600000) {
+            struct mg_sim_load load, inside;
+            uint64_t next_ms = mg_sim_profile_step(&p, now_ms, &load);
+            struct mg_sim_load start = at(seed, now_ms);
+            struct mg_sim_load end = at(seed, next_ms - 1);
+            assert_true(same(&load, &start));
+            assert_in_range(next_ms - now_ms, 1000, 12000);
+            assert_int_equal(
+                mg_sim_profile_step(&p, (now_ms + next_ms) / 2, &inside),
+                next_ms);
+            assert_true(same(&load, &inside));
+            bool is_brisk = load.current_ma * 2 < end.current_ma ||
+                            load.current_ma > end.current_ma * 2;
+            assert_true(!is_brisk || next_ms - now_ms == 1000);
+            now_ms = next_ms;
+        }
+    }
+}
+
+static void test_a_fixed_load_has_one_step(void **state)
+{
+    (void)state;
+    struct mg_sim_profile p = {.is_fixed = true, .fixed.current_ma = 7};
+    struct mg_sim_load load;
+    assert_true(mg_sim_profile_step(&p, 5, &load) == UINT64_MAX);
+    assert_int_equal(load.current_ma, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +148,8 @@ int main(void)
         cmocka_unit_test(test_rises_no_faster_than_a_few_ampere_per_second),
         cmocka_unit_test(test_same_in_any_order),
         cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_a_fixed_load_has_one_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
