@@ -1,5 +1,6 @@
 /* The type test on a toy meter whose errors are known: it counts half a per
- * cent too much, and can be told to count without current. */
+ * cent too much, 0.01 % per kelvin more, and can be told to count without
+ * current. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,7 @@ static const struct mg_frontend FRONTEND = {.rate_mhz = 4000000,
                                             .samples_per_tick = 80,
                                             .n_lanes = 1,
                                             .bits = 24,
+                                            .drift_u_ppb = 100000,
                                             .full_scale_mv = 1U << 19,
                                             .full_scale_ma = 1U << 17};
 
@@ -177,6 +179,46 @@ static void test_known_error(void **state)
         assert_near(mg_typetest_share(&r.rows[k]),
                     r.rows[k].limit.limit == 15000000 ? 34 : 50, 1);
     }
+    mg_typetest_result_free(&r);
+}
+
+static size_t count_near(const struct mg_typetest_result *r, const char *part,
+                         int64_t error)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < r->n_rows; k++) {
+        if (strstr(r->rows[k].condition, part) != NULL &&
+            r->rows[k].verdict != MG_SKIP) {
+            assert_near(r->rows[k].error, error, 40000);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* Of 0.5 % and 18, 33, 48 and 47 K from 23 degC: the root of the squares. */
+static void test_temperature(void **state)
+{
+    (void)state;
+    struct mg_typetest_result r =
+        run(TOY_HALF_PERCENT, "composite", MG_DEFECT_NONE, 2);
+    assert_int_equal(count_near(&r, "+5 to +30", 5315000), 10);
+    assert_int_equal(count_near(&r, "-10 to +5", 5998000), 10);
+    assert_int_equal(count_near(&r, "-25 to -10", 6945000), 10);
+    assert_int_equal(count_near(&r, "+55 to +70", 6878000), 10);
+    assert_int_equal(r.n_skipped, 1); /* below -25 */
+    mg_typetest_result_free(&r);
+
+    r = run(TOY_HALF_PERCENT, "influence", MG_DEFECT_NONE, 2);
+    size_t n = 0;
+    for (size_t k = 0; k < r.n_rows; k++) {
+        if (r.rows[k].unit == MG_TYPETEST_PPB_K && r.rows[k].has_error) {
+            assert_near(r.rows[k].error, 100500, 1500);
+            n++;
+        }
+    }
+    assert_int_equal(n, 4);
+    assert_int_equal(r.n_failed, 0);
     mg_typetest_result_free(&r);
 }
 
@@ -319,10 +361,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_error), cmocka_unit_test(test_phase_error),
-        cmocka_unit_test(test_only),        cmocka_unit_test(test_bad_meters),
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_known_error), cmocka_unit_test(test_temperature),
+        cmocka_unit_test(test_phase_error), cmocka_unit_test(test_only),
+        cmocka_unit_test(test_bad_meters),  cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_progress),    cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
