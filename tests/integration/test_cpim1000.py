@@ -278,6 +278,27 @@ class Sessions(Sides):
                                     begun[side]["begin_wh"])
             self.check_record(side, begun[side], ended[side])
 
+    def test_relays_and_overload_are_a_sides_own(self):
+        self.config = self.config.replace(
+            "{{form: chargepoint}}",
+            "{{form: chargepoint, contactor: true, current_limit: 16 A}}")
+        self.start_all()
+        self.begin_soon("right", "7")
+        self.assertTrue(self.end("right", "7")["ok"])
+        self.wait_relays(right=False, left=True)
+        self.begin_both()
+        self.wait_relays(right=True, left=True)
+        self.simulator.order("load right 30000")
+        self.wait_relays(right=False, left=True)
+        ended = self.end("left", self.TRANSACTIONS["left"])
+        self.assertTrue(ended["ok"] and ended["billable"], ended)
+        self.wait_relays(right=False, left=False)
+
+    def wait_relays(self, **closed):
+        self.listener.forget()
+        for side, is_closed in closed.items():
+            self.good(side, lambda p, c=is_closed: p["relay_closed"] is c)
+
     def test_one_ends_while_the_other_goes_on(self):
         self.start_all()
         begun = self.begin_both()
