@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "sim/can_meter.h"
 #include "sim/rng.h"
+#include "sim/sample_path.h"
 
 #define FIRST_SERIAL 26000001U
 #define NV_MAX       65536U
@@ -373,6 +374,17 @@ static int prepare_keep_dir(struct mg_simulation *s, struct mg_err *err)
                                : MG_OK;
 }
 
+static void warn_of_vector_unit(void)
+{
+    const char *name = getenv("MG_SIM_ISA");
+    if (mg_sample_path_named(name) == NULL) {
+        mg_log(MG_LOG_WARN,
+               "MG_SIM_ISA: expected one of baseline, avx2, avx512 that this "
+               "machine has; '%.20s' is ignored",
+               name);
+    }
+}
+
 struct mg_simulation *
 mg_simulation_create(const struct mg_setup *setup,
                      const struct mg_simulation_settings *settings,
@@ -383,6 +395,7 @@ mg_simulation_create(const struct mg_setup *setup,
         (void)mg_err_set(err, MG_E_NOMEM, "out of memory");
         return NULL;
     }
+    warn_of_vector_unit();
     s->setup = setup;
     s->settings = *settings;
     s->lines = calloc(setup->n_buses + 1, sizeof(struct mg_sim_line *));

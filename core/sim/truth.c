@@ -195,20 +195,16 @@ static void add_both(struct mg_sim_energies *e, double p, double q,
     }
 }
 
-struct corner {
-    double s1, c1, s2, c2; /* of x and 2 x */
-};
-
-static struct corner corner_at(mg_phase_turn x)
+static struct mg_sim_truth_corner corner_at(mg_phase_turn x)
 {
-    struct corner at;
+    struct mg_sim_truth_corner at;
     mg_sincos(x, &at.s1, &at.c1);
     mg_sincos(2 * x, &at.s2, &at.c2);
     return at;
 }
 
 static double ripple(const struct mg_sim_truth_power *p,
-                     const struct corner *at)
+                     const struct mg_sim_truth_corner *at)
 {
     return p->once_sin * at->s1 + p->once_cos * at->c1 + p->twice_sin * at->s2 +
            p->twice_cos * at->c2;
@@ -221,8 +217,14 @@ void mg_sim_truth_tick(struct mg_sim_truth *truth, unsigned n_lanes,
     double seconds = n_samples * 1e3 / rate_mhz;
     /* A sample stands for the time half a step around it. */
     mg_phase_turn begin = x - step / 2;
-    struct corner from = corner_at(begin);
-    struct corner to = corner_at(begin + n_samples * step);
+    mg_phase_turn end = begin + n_samples * step;
+    struct mg_sim_truth_corner from =
+        truth->has_corner && truth->corner_at == begin ? truth->corner
+                                                       : corner_at(begin);
+    struct mg_sim_truth_corner to = corner_at(end);
+    truth->has_corner = true;
+    truth->corner_at = end;
+    truth->corner = to;
     for (unsigned c = 0; 3 * c < n_lanes; c++) {
         double p = 0.0;
         double q = 0.0;

@@ -34,12 +34,20 @@ struct mg_sim_truth_power {
     double once_sin, once_cos, twice_sin, twice_cos;
 };
 
+/* Sine and cosine of x and 2 x. */
+struct mg_sim_truth_corner {
+    double s1, c1, s2, c2;
+};
+
 struct mg_sim_truth {
     struct mg_sim_energies circuit[MG_CIRCUITS_MAX]; /* netted */
     struct mg_sim_energies phase[MG_LANES_MAX];      /* each by itself */
     bool has_power;
     struct mg_sim_mains mains; /* that `power` is made of */
     struct mg_sim_truth_power power[MG_LANES_MAX];
+    bool has_corner; /* where the last tick ended, as the next one begins */
+    mg_phase_turn corner_at;
+    struct mg_sim_truth_corner corner;
 };
 
 /** From the next tick on. @param mains  within mg_sim_mains_limit */

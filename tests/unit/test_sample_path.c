@@ -6,6 +6,7 @@
  * that it can be compiled by itself. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sample_path_hashes.h"
@@ -221,6 +222,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "all") != 0) {
         return check(name);
+    }
+    if (mg_sample_path_named(getenv("MG_SIM_ISA")) == NULL) {
+        printf("MG_SIM_ISA: there is no '%s' here\n", getenv("MG_SIM_ISA"));
+        return 1;
     }
     int is_wrong = 0;
     for (unsigned k = 0; k < MG_SAMPLE_PATHS; k++) {
