@@ -11,6 +11,7 @@
 #include "sim/closed_block.h"
 #include "sim/closed_form.h"
 #include "sim/rng.h"
+#include "sim/sample_path.h"
 
 static double chance(struct mg_sim_rng *rng)
 {
@@ -387,6 +388,40 @@ static void test_blocks(void **state)
     }
 }
 
+/* The same bits for each vector unit; where one is not here, it is not tried.
+ */
+static void test_vector_units(void **state)
+{
+    (void)state;
+#ifdef MG_SAMPLE_PATH_X86
+    const char *name;
+    mg_pure_sums *const units[] = {mg_pure_sums_avx2, mg_pure_sums_avx512};
+    struct mg_sim_rng rng = {.state = 10};
+    for (unsigned n = 0; n < 200; n++) {
+        struct mg_sim_waves w = random_waves(&rng);
+        static struct mg_sim_block want, got;
+        struct mg_sim_pure pure;
+        mg_phase_turn phase = mg_sim_rng_next(&rng);
+        want.n_ticks = 1 + n % MG_SIM_BLOCK;
+        for (unsigned k = 0; k < want.n_ticks; k++) {
+            want.n_samples[k] = 1 + mg_sim_rng_below(&rng, 900);
+        }
+        got = want;
+        w.n = 1;
+        mg_sim_pure_make(&w, &pure);
+        pure.sums = mg_pure_sums_baseline;
+        mg_sim_pure_block(&pure, phase, &want);
+        for (unsigned unit = 0; unit < 2; unit++) {
+            if (mg_sample_path_at(unit + 1, &name) != NULL) {
+                pure.sums = units[unit];
+                mg_sim_pure_block(&pure, phase, &got);
+                assert_memory_equal(&got, &want, sizeof want);
+            }
+        }
+    }
+#endif
+}
+
 /* Many ticks as one end where the last of them ends. */
 static void test_many_ticks_at_once(void **state)
 {
@@ -425,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_where_it_is_allowed),
         cmocka_unit_test(test_longest),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_vector_units),
         cmocka_unit_test(test_many_ticks_at_once),
         cmocka_unit_test(test_same_bits),
     };
