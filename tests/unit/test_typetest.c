@@ -15,7 +15,7 @@
 #define PULSE INT64_C(14745600000000000)
 #define START 1267 /* counts: 19.8 mA */
 
-enum toy_kind { TOY_HALF_PERCENT, TOY_CREEPING, TOY_SILENT };
+enum toy_kind { TOY_HALF_PERCENT, TOY_CREEPING, TOY_SILENT, TOY_REGISTER };
 
 struct toy_options {
     int64_t kind; /* enum toy_kind */
@@ -63,10 +63,12 @@ static size_t pdu(void *state, uint8_t unit, const uint8_t *request, size_t len,
     if (len != 5 || request[0] != 3 || cap < 6) {
         return 0;
     }
+    bool is_wrong = t->options->kind == TOY_REGISTER;
+    uint64_t wh = is_wrong ? t->n + t->n / 100 : t->n;
     ret[0] = 3;
     ret[1] = 4;
     for (unsigned k = 0; k < 4; k++) {
-        ret[2 + k] = (uint8_t)(t->n >> (24 - 8 * k));
+        ret[2 + k] = (uint8_t)(wh >> (24 - 8 * k));
     }
     return 6;
 }
@@ -274,6 +276,11 @@ static void test_bad_meters(void **state)
     assert_false(r.rows[0].has_error);
     assert_true(r.rows[0].note[0] != '\0');
     assert_int_equal(mg_typetest_share(&r.rows[0]), -1);
+    mg_typetest_result_free(&r);
+
+    r = run(TOY_REGISTER, "constant", MG_DEFECT_NONE, 1);
+    assert_int_equal(r.n_failed, r.n_rows);
+    assert_near(r.rows[0].error, 10000000, 300000);
     mg_typetest_result_free(&r);
 
     r = run(TOY_HALF_PERCENT, "starting", MG_DEFECT_CREEP, 1);
