@@ -137,6 +137,10 @@ static void test_harmonics_against_their_definition(void **state)
         double third = s * 0.05 * 0.2 * cos((-90 + 45) * M_PI / 180);
         double second = s * 0.02 * 0.1 * cos((-60 - 90 - 10) * M_PI / 180);
         assert_near(m[lane].p, s * cos(M_PI / 6) + third + second, 2e-3);
+        /* The voltage is late by as many quarters as the order says. */
+        double third_q = s * 0.05 * 0.2 * cos((45 - 270) * M_PI / 180);
+        double second_q = s * 0.02 * 0.1 * cos((160 - 180) * M_PI / 180);
+        assert_near(m[lane].q, s * 0.5 + third_q + second_q, 2e-3);
         assert_near(m[lane].u2, 52900 * (1 + 0.0025 + 0.0004), 0.05);
         assert_near(m[lane].i2, 100 * (1 + 0.04 + 0.01), 1e-4);
     }

@@ -63,6 +63,31 @@ static void test_walks_over_the_next_tick(void **state)
     assert_int_equal(lit.sample[0], 39);
     pass(&impulse, 1, 39, 11.0, &lit);
     assert_int_equal(lit.n, 0); /* and once only */
+    pass(&impulse, 1, 100, 12.5, &lit);
+    pass(&impulse, 1, 100, 12.5, &lit);
+    assert_int_equal(lit.n, 1);
+    assert_int_equal(lit.sample[0], 67); /* 66.67: not before it is due */
+}
+
+static void test_at_the_update(void **state)
+{
+    (void)state;
+    struct mg_sim_impulse impulse;
+    struct mg_fw_circuit start = at(0.5);
+    struct mg_fw_circuit now = at(4.25);
+    struct mg_tick tick = {.n_ticks = 1, .n_samples = 40};
+    struct lit lit;
+    mg_sim_impulse_start(&impulse, &start);
+    pass(&impulse, 1, 40, 2.75, &lit);
+    assert_int_equal(lit.n, 0);
+    /* What was due is not lost when the defect begins. */
+    mg_sim_impulse_tick(&impulse, &tick, &now, true, note, &lit);
+    assert_int_equal(lit.n, 4);
+    assert_int_equal(lit.sample[0], 40);
+    assert_int_equal(lit.sample[3], 40);
+    lit.n = 0;
+    mg_sim_impulse_tick(&impulse, &tick, &now, true, note, &lit);
+    assert_int_equal(lit.n, 0);
 }
 
 static void test_many_ticks_as_one(void **state)
@@ -259,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walks_over_the_next_tick),
+        cmocka_unit_test(test_at_the_update),
         cmocka_unit_test(test_many_ticks_as_one),
         cmocka_unit_test(test_a_restart_lights_nothing),
         cmocka_unit_test(test_repeatability),

@@ -188,6 +188,26 @@ static void test_the_sum_is_the_same(void **state)
                      mg_sim_energy_wh(&one.circuit[0].import)) < 2e-9);
 }
 
+/* After a power cut the mains are somewhere else. */
+static void test_a_leap_of_the_phase(void **state)
+{
+    (void)state;
+    struct mg_sim_mains mains = mains_of(10000, 4500);
+    struct mg_sim_truth old, new;
+    mg_phase_turn step = mg_mains_step(50000, RATE_MHZ);
+    memset(&old, 0, sizeof old);
+    memset(&new, 0, sizeof new);
+    mg_sim_truth_set(&old, &mains, 1);
+    mg_sim_truth_set(&new, &mains, 1);
+    mg_sim_truth_tick(&old, 1, 0, step, 17, RATE_MHZ);
+    double before = mg_sim_energy_wh(&old.phase[0].import);
+    mg_sim_truth_tick(&old, 1, MG_TURN_QUARTER, step, 23, RATE_MHZ);
+    mg_sim_truth_tick(&new, 1, MG_TURN_QUARTER, step, 23, RATE_MHZ);
+    double both = mg_sim_energy_wh(&old.phase[0].import);
+    assert_true(fabs(both - before - mg_sim_energy_wh(&new.phase[0].import)) <
+                1e-11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_everything_that_has_power),
         cmocka_unit_test(test_windows_of_any_length),
         cmocka_unit_test(test_the_sum_is_the_same),
+        cmocka_unit_test(test_a_leap_of_the_phase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
