@@ -59,6 +59,8 @@ struct mg_raw_wire {
     char bus[MG_ID_MAX];
 };
 
-extern const struct mg_section mg_section_scenario;
+/* scenario_keys.c; the others in scenario_keys_events.c */
+extern const struct mg_section mg_section_scenario, mg_section_net,
+    mg_section_fault, mg_section_wire;
 
 #endif

@@ -293,57 +293,90 @@ static const char *leave(const struct order *o)
 
 /* ---- The net, the wires ---- */
 
-/* What a kind of event does with its value.
- * @return NULL: done; else what is right */
+/* What the value of an event means. */
+static const struct net_kind {
+    const char *name;
+    uint32_t kind;
+    long min, max;
+    const char *expect;
+} net_kinds[] = {
+    {"voltage", MG_SIM_NET_DIP, 0, 1000000, "expected mV, at most 1000000"},
+    {"frequency", MG_SIM_NET_FREQUENCY, 40000, 70000,
+     "expected mHz, 40000 to 70000"},
+    {"phase-loss", MG_SIM_NET_PHASE_LOSS, 0, 3,
+     "expected the phase, 1 to 3, or 0 for all"},
+    {"harmonic", MG_SIM_NET_HARMONIC, 0, 1000000,
+     "expected ppm, at most 1000000"},
+    {"bypass", MG_SIM_NET_BYPASS, 0, 10000, "expected 0 to 10000"},
+    {"temperature", MG_SIM_NET_TEMPERATURE, -60000, 120000,
+     "expected 1/1000 degC, -60000 to 120000"},
+    {"ringing", MG_SIM_NET_RINGING, 0, 1000000, "expected mV, at most 1000000"},
+    {"spikes", MG_SIM_NET_SPIKES, 0, 1000000, "expected mV, at most 1000000"},
+};
+
+static void set_value(struct mg_sim_net_event *e, long n)
+{
+    switch ((enum mg_sim_net)e->kind) {
+    case MG_SIM_NET_FREQUENCY:
+        e->frequency_mhz = n;
+        break;
+    case MG_SIM_NET_PHASE_LOSS:
+        e->phase = (uint8_t)n;
+        break;
+    case MG_SIM_NET_HARMONIC:
+        e->u_ppm = (uint32_t)n;
+        break;
+    case MG_SIM_NET_BYPASS:
+        e->share = (uint32_t)n;
+        break;
+    case MG_SIM_NET_TEMPERATURE:
+        e->mdegc = (int32_t)n;
+        break;
+    default: /* fields that the others do not look at */
+        e->voltage_mv = e->peak_mv = n;
+        e->ringing_hz = 1000;
+        e->decay_us = 5000;
+        e->per_s = 10;
+    }
+}
+
+/* "harmonic-5": the order is part of the kind's name.
+ * @return length of the name without it; 0: it is wrong */
+static size_t take_harmonic(const char *kind, struct mg_sim_net_event *e)
+{
+    static const char name[] = "harmonic";
+    size_t len = sizeof name - 1;
+    long order;
+    if (strncmp(kind, "harmonic-", len + 1) != 0) {
+        return strcmp(kind, name) == 0 ? 0 : strlen(kind);
+    }
+    if (!number(kind + len + 1, 2, MG_SIM_HARMONIC_LAST, &order)) {
+        return 0;
+    }
+    e->order = (uint8_t)order;
+    return len;
+}
+
+/* @return NULL: taken; else what is right */
 static const char *take_value(const char *kind, const char *text,
                               struct mg_sim_net_event *e)
 {
-    long n;
-    if (strcmp(kind, "voltage") == 0) {
-        e->kind = MG_SIM_NET_DIP;
-        e->voltage_mv = number(text, 0, 1000000, &n) ? n : -1;
-        return e->voltage_mv < 0 ? "expected mV, at most 1000000" : NULL;
+    size_t len = take_harmonic(kind, e);
+    for (size_t i = 0; i < sizeof net_kinds / sizeof *net_kinds; i++) {
+        const struct net_kind *k = &net_kinds[i];
+        long n;
+        if (len != strlen(k->name) || memcmp(kind, k->name, len) != 0) {
+            continue;
+        }
+        if (!number(text, k->min, k->max, &n)) {
+            return k->expect;
+        }
+        e->kind = k->kind;
+        set_value(e, n);
+        return NULL;
     }
-    if (strcmp(kind, "frequency") == 0) {
-        e->kind = MG_SIM_NET_FREQUENCY;
-        e->frequency_mhz = number(text, 40000, 70000, &n) ? n : 0;
-        return e->frequency_mhz == 0 ? "expected mHz, 40000 to 70000" : NULL;
-    }
-    if (strcmp(kind, "phase-loss") == 0) {
-        e->kind = MG_SIM_NET_PHASE_LOSS;
-        e->phase = number(text, 0, 3, &n) ? (uint8_t)n : UINT8_MAX;
-        return e->phase > 3 ? "expected the phase, 1 to 3, or 0 for all" : NULL;
-    }
-    if (strncmp(kind, "harmonic-", 9) == 0) {
-        e->kind = MG_SIM_NET_HARMONIC;
-        e->order =
-            number(kind + 9, 2, MG_SIM_HARMONIC_LAST, &n) ? (uint8_t)n : 0;
-        e->u_ppm = number(text, 0, 1000000, &n) ? (uint32_t)n : UINT32_MAX;
-        return e->order == 0 || e->u_ppm == UINT32_MAX
-                   ? "expected harmonic-2 to harmonic-40 and ppm"
-                   : NULL;
-    }
-    if (strcmp(kind, "bypass") == 0) {
-        e->kind = MG_SIM_NET_BYPASS;
-        e->share = number(text, 0, 10000, &n) ? (uint32_t)n : UINT32_MAX;
-        return e->share > 10000 ? "expected 0 to 10000" : NULL;
-    }
-    if (strcmp(kind, "temperature") == 0) {
-        e->kind = MG_SIM_NET_TEMPERATURE;
-        e->mdegc = number(text, -60000, 120000, &n) ? (int32_t)n : INT32_MAX;
-        return e->mdegc > 120000 ? "expected 1/1000 degC" : NULL;
-    }
-    bool is_ringing = strcmp(kind, "ringing") == 0;
-    if (!is_ringing && strcmp(kind, "spikes") != 0) {
-        return "expected voltage, frequency, phase-loss, harmonic-N, bypass, "
-               "ringing, spikes or temperature";
-    }
-    e->kind = is_ringing ? MG_SIM_NET_RINGING : MG_SIM_NET_SPIKES;
-    e->peak_mv = number(text, 0, 1000000, &n) ? n : -1;
-    e->ringing_hz = 1000;
-    e->decay_us = 5000;
-    e->per_s = 10;
-    return e->peak_mv < 0 ? "expected mV, at most 1000000" : NULL;
+    return "expected voltage, frequency, phase-loss, harmonic-2 to "
+           "harmonic-40, bypass, ringing, spikes or temperature";
 }
 
 static const char *grid(const struct order *o)

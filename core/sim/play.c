@@ -221,7 +221,7 @@ static void add_charge(const struct mg_sim_charge *c,
 static uint64_t flow(struct mg_sim_play *p, size_t meter, uint64_t t_ms,
                      unsigned circuit, struct mg_sim_mains *ret)
 {
-    struct mg_sim_phase *phase = &ret->phase[circuit * 3];
+    struct mg_sim_phase *phase = &ret->phase[(size_t)circuit * 3];
     struct run *r = &p->runs[meter];
     uint64_t until_ms = go(p, r, t_ms);
     if (r->is_fixed || !r->is_there) {

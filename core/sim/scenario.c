@@ -16,20 +16,23 @@ void mg_sim_scenario_destroy(struct mg_sim_scenario *scenario)
     }
 }
 
-#define COMMON(name_, phases_, max_, battery_kwh_)                             \
-    .id = name_, .n_phases = (phases_), .max_ma = (max_)*1000, .min_ma = 6000, \
-    .ramp_ma_per_s = 4000, .battery_mwh = (battery_kwh_)*INT64_C(1000000),     \
-    .soc_start = 3000, .soc_target = 9500, .taper_from = 8500,                 \
-    .reserve = 2000, .standby_mw = 4000, .phase_cdeg = -400,                   \
-    .has_harmonics = true
+#define KWH INT64_C(1000000) /* mWh */
+
+#define COMMON(phases_, max_ma_, kwh_)                                         \
+    .max_ma = (max_ma_), .min_ma = 6000, .ramp_ma_per_s = 4000,                \
+    .battery_mwh = (kwh_)*KWH, .soc_start = 3000, .soc_target = 9500,          \
+    .taper_from = 8500, .reserve = 2000, .standby_mw = 4000,                   \
+    .phase_cdeg = -400, .n_phases = (phases_), .has_harmonics = true
 
 static const struct mg_sim_vehicle common[] = {
-    {COMMON("ac1-16", 1, 16, 20)},
-    {COMMON("ac1-32", 1, 32, 40)},
-    {COMMON("ac2-16", 2, 16, 30)},
-    {COMMON("ac3-16", 3, 16, 60)},
-    {COMMON("ac3-32", 3, 32, 80)},
-    {COMMON("v2g", 3, 16, 60), .n_exports = 1,
+    {.id = "ac1-16", COMMON(1, 16000, 20)},
+    {.id = "ac1-32", COMMON(1, 32000, 40)},
+    {.id = "ac2-16", COMMON(2, 16000, 30)},
+    {.id = "ac3-16", COMMON(3, 16000, 60)},
+    {.id = "ac3-32", COMMON(3, 32000, 80)},
+    {.id = "v2g",
+     COMMON(3, 16000, 60),
+     .n_exports = 1,
      .exports = {{.after_ms = 1800000,
                   .length_ms = 900000,
                   .current_ma = 10000}}},

@@ -32,7 +32,6 @@ struct mg_sim_span {
 
 struct mg_sim_vehicle {
     char id[MG_SIM_NAME_MAX];
-    uint8_t n_phases;       /* 1..3 */
     int64_t max_ma, min_ma; /* per phase; with less it pauses */
     int64_t ramp_ma_per_s;  /* up; down it is faster */
     int64_t battery_mwh;
@@ -42,6 +41,7 @@ struct mg_sim_vehicle {
     uint32_t reserve;    /* exports no further */
     int64_t standby_mw;  /* plugged in, not charging */
     int32_t phase_cdeg;  /* of the current when charging */
+    uint8_t n_phases;    /* 1..3 */
     bool has_harmonics;  /* of a charger; more of them with less current */
     size_t n_pauses, n_exports;
     struct mg_sim_span pauses[MG_SIM_SPANS_MAX], exports[MG_SIM_SPANS_MAX];
