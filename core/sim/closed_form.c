@@ -67,25 +67,34 @@ static unsigned order_of(const struct mg_sim_waves *w, unsigned term)
     return term == 0 ? 0 : w->order[term - 1];
 }
 
+/* Kernels by their order, found when first needed. */
+struct known {
+    bool is_known[ORDERS_MAX];
+    double kernel[ORDERS_MAX];
+};
+
+static double known_kernel(struct known *known, mg_phase_turn step,
+                           unsigned order, uint32_t n)
+{
+    if (!known->is_known[order]) {
+        known->is_known[order] = true;
+        known->kernel[order] = mg_sim_closed_kernel(step, order, n);
+    }
+    return known->kernel[order];
+}
+
 static void make_kernels(const struct mg_sim_waves *w, uint32_t n,
                          struct kernels *ret)
 {
-    double by_order[ORDERS_MAX];
-    bool is_known[ORDERS_MAX] = {false};
+    struct known known;
+    memset(known.is_known, 0, sizeof known.is_known);
     ret->n = w->n + 1U;
     for (unsigned a = 0; a < ret->n; a++) {
         for (unsigned b = 0; b <= a; b++) {
-            unsigned orders[2] = {difference(order_of(w, a), order_of(w, b)),
-                                  order_of(w, a) + order_of(w, b)};
-            for (unsigned k = 0; k < 2; k++) {
-                if (!is_known[orders[k]]) {
-                    is_known[orders[k]] = true;
-                    by_order[orders[k]] =
-                        mg_sim_closed_kernel(w->step, orders[k], n);
-                }
-            }
-            double less = by_order[orders[0]];
-            double more = by_order[orders[1]];
+            unsigned x = order_of(w, a);
+            unsigned y = order_of(w, b);
+            double less = known_kernel(&known, w->step, difference(x, y), n);
+            double more = known_kernel(&known, w->step, x + y, n);
             ret->even[a][b] = ret->even[b][a] = 0.5 * (less + more);
             ret->odd[a][b] = ret->odd[b][a] = 0.5 * (less - more);
         }
@@ -188,7 +197,7 @@ void mg_sim_closed_sums(const struct mg_sim_waves *waves, mg_phase_turn phase,
     struct kernels kernels;
     make_kernels(w, n_samples, &kernels);
     for (unsigned lane = 0; lane < w->n_lanes; lane++) {
-        struct wave u, q, i, for_u, for_i;
+        struct wave u = {0}, q = {0}, i = {0}, for_u, for_i;
         make_wave(w, w->u[lane], w->dc_u[lane], middle, &u);
         make_wave(w, w->i[lane], w->dc_i[lane], middle, &i);
         make_quarter(w, &u, &q);

@@ -27,7 +27,7 @@ bool cpkm3000_fw_is_flowing(const struct fw_state *st, int64_t i2, uint32_t n)
 
 static int64_t share(int64_t all, uint32_t n, uint32_t of)
 {
-    return all / of * n + all % of * n / of;
+    return of == 0 ? 0 : all / of * n + all % of * n / of;
 }
 
 /* n of the ticks in `from`, all alike. */
