@@ -45,6 +45,20 @@ static uint32_t newest(const struct fw_state *st)
     return best;
 }
 
+/* Whether any copy is intact; the last one written is looked at first. */
+static bool has_copy(const struct fw_state *st)
+{
+    for (uint32_t k = 0; k < FW_N_SLOTS; k++) {
+        uint32_t at =
+            (st->slots.seq % FW_N_SLOTS + FW_N_SLOTS - k) % FW_N_SLOTS;
+        uint32_t seq = good_seq(slot_of(st, at));
+        if (seq != 0 && seq % FW_N_SLOTS == at) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void spoil(uint8_t *slot)
 {
     slot[5] ^= 0x10;
@@ -137,7 +151,7 @@ bool cpkm3000_fw_nv_save(struct fw_state *st)
     if (!s->is_lost) {
         (void)write_slot(st, st->memory.counter + RESERVE);
     }
-    s->is_bad |= newest(st) == 0;
+    s->is_bad |= !has_copy(st);
     return !s->is_bad;
 }
 
@@ -192,7 +206,7 @@ void cpkm3000_fw_nv_tick(struct fw_state *st, uint32_t elapsed_us)
     st->since_check_us += elapsed_us;
     if (st->since_check_us >= FW_SECOND_US) {
         st->since_check_us = 0;
-        s->is_bad |= newest(st) == 0;
+        s->is_bad |= !has_copy(st);
     }
 }
 
