@@ -119,7 +119,7 @@ void mg_sim_frontend_set(struct mg_sim_frontend *fe,
                          const struct mg_sim_mains *mains)
 {
     struct mg_sim_waves *w = &fe->waves;
-    if (fe->has_waves && memcmp(&fe->mains, mains, sizeof *mains) == 0) {
+    if (fe->has_waves && mg_sim_mains_is_same(&fe->mains, mains)) {
         return;
     }
     if (fe->ring.start_ns != mains->ringing.start_ns) {
@@ -299,7 +299,7 @@ static void sample_tick(struct mg_sim_frontend *fe, struct mg_tick *ret)
     const struct mg_sim_waves *w = &fe->waves;
     bool has_extras = mg_sim_has_extras(w);
     struct mg_sample_extras extras[MG_LANES_MAX];
-    double u[CHUNK];
+    double u[CHUNK] = {0.0};
     struct crossings x = {0};
     struct mg_sample_job job;
     if (!fe->has_phasors) {

@@ -31,7 +31,8 @@ struct mg_sim_ring {
 };
 
 struct mg_sim_frontend {
-    const struct mg_frontend *description; /* borrowed */
+    struct mg_sample_turns turns[MG_SIM_COMPONENTS_MAX]; /* of each component */
+    const struct mg_frontend *description;               /* borrowed */
     mg_sample_path *kernel;
     mg_phase_turn phase; /* x of the waves: phase 1's reference, at the next
                           * sample; the caller may advance it and n_turns */
@@ -57,7 +58,6 @@ struct mg_sim_frontend {
     struct mg_sim_ring ring;
     uint64_t spike_rng, spike_in; /* samples until the next spike */
     uint64_t noise[MG_WIDE];
-    struct mg_sample_turns turns[MG_SIM_COMPONENTS_MAX]; /* of each component */
     mg_phase_turn turn_of[MG_SIM_COMPONENTS_MAX]; /* that they are made for */
 };
 

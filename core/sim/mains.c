@@ -64,3 +64,47 @@ void mg_sim_mains_limit(struct mg_sim_mains *mains)
     mains->ringing.peak_mv =
         between(-VOLTAGE_MAX_MV, mains->ringing.peak_mv, VOLTAGE_MAX_MV);
 }
+
+static bool is_same_phase(const struct mg_sim_phase *a,
+                          const struct mg_sim_phase *b)
+{
+    return a->voltage_mv == b->voltage_mv && a->current_ma == b->current_ma &&
+           a->angle_cdeg == b->angle_cdeg && a->phase_cdeg == b->phase_cdeg &&
+           a->dc_mv == b->dc_mv && a->dc_ma == b->dc_ma;
+}
+
+static bool is_same_harmonic(const struct mg_sim_harmonic *a,
+                             const struct mg_sim_harmonic *b)
+{
+    return a->order == b->order && a->u_ppm == b->u_ppm &&
+           a->i_ppm == b->i_ppm && a->u_cdeg == b->u_cdeg &&
+           a->i_cdeg == b->i_cdeg;
+}
+
+static bool are_same_transients(const struct mg_sim_mains *a,
+                                const struct mg_sim_mains *b)
+{
+    return a->spikes.per_s == b->spikes.per_s &&
+           a->spikes.peak_mv == b->spikes.peak_mv &&
+           a->spikes.peak_ma == b->spikes.peak_ma &&
+           a->ringing.start_ns == b->ringing.start_ns &&
+           a->ringing.peak_mv == b->ringing.peak_mv &&
+           a->ringing.frequency_hz == b->ringing.frequency_hz &&
+           a->ringing.decay_us == b->ringing.decay_us;
+}
+
+bool mg_sim_mains_is_same(const struct mg_sim_mains *a,
+                          const struct mg_sim_mains *b)
+{
+    bool is_same = a->frequency_mhz == b->frequency_mhz &&
+                   a->ambient_mdegc == b->ambient_mdegc &&
+                   a->n_harmonics == b->n_harmonics && a->shape == b->shape &&
+                   are_same_transients(a, b);
+    for (unsigned k = 0; is_same && k < MG_LANES_MAX; k++) {
+        is_same = is_same_phase(&a->phase[k], &b->phase[k]);
+    }
+    for (unsigned k = 0; is_same && k < a->n_harmonics; k++) {
+        is_same = is_same_harmonic(&a->harmonic[k], &b->harmonic[k]);
+    }
+    return is_same;
+}

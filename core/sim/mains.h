@@ -77,6 +77,9 @@ void mg_sim_mains_balanced(const struct mg_sim_load *load,
  *  1 kA, 40..70 Hz, known orders and shapes. */
 void mg_sim_mains_limit(struct mg_sim_mains *mains);
 
+bool mg_sim_mains_is_same(const struct mg_sim_mains *a,
+                          const struct mg_sim_mains *b);
+
 /* Where a meter's mains come from: a pure function of time. */
 struct mg_sim_source {
     /** @param now_ns  since the meter's creation

@@ -189,7 +189,8 @@ static void add_spikes(struct mg_sim_frontend *fe, size_t n,
     uint64_t longest = mean > 0 ? 2 * mean : 1;
     uint64_t at = fe->spike_in < longest ? fe->spike_in : longest - 1;
     for (; at < n; at += 1 + mg_sim_rng_below(&rng, longest)) {
-        uint32_t chance = mg_sim_rng_below(&rng, 2U * fe->waves.n_lanes);
+        uint32_t chance =
+            mg_sim_rng_below(&rng, (uint64_t)fe->waves.n_lanes * 2);
         double sign = (chance & 1U) != 0 ? fe->waves.full : -fe->waves.full;
         struct mg_sample_extras *x = &ret[chance / 2];
         x->u[at] += sign * (double)s->peak_mv / d->full_scale_mv;

@@ -1,7 +1,5 @@
 #include "sim/truth.h"
 
-#include <string.h>
-
 #define NJ_PER_MWH INT64_C(3600000000)
 
 #define SQRT2 1.4142135623730950488
@@ -154,7 +152,7 @@ static void make_power(const struct mg_sim_mains *mains,
 void mg_sim_truth_set(struct mg_sim_truth *truth,
                       const struct mg_sim_mains *mains, unsigned n_lanes)
 {
-    if (truth->has_power && memcmp(&truth->mains, mains, sizeof *mains) == 0) {
+    if (truth->has_power && mg_sim_mains_is_same(&truth->mains, mains)) {
         return;
     }
     truth->has_power = true;

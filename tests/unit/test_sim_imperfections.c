@@ -376,6 +376,28 @@ static void test_clipping_is_foreseen(void **state)
     assert_true(w.may_clip);
 }
 
+/* A field that a comparison forgot would leave the waves as they were. */
+static void test_every_change_of_the_mains_is_seen(void **state)
+{
+    (void)state;
+    struct mg_sim_mains a, b;
+    memset(&a, 0, sizeof a);
+    a.n_harmonics = MG_SIM_HARMONICS_MAX;
+    b = a;
+    assert_true(mg_sim_mains_is_same(&a, &b));
+    size_t n_seen = 0;
+    for (size_t k = 0; k < sizeof b; k++) {
+        ((uint8_t *)&b)[k] ^= 1;
+        n_seen += !mg_sim_mains_is_same(&a, &b);
+        ((uint8_t *)&b)[k] ^= 1;
+    }
+    size_t phase = 2 * 8 + 4 * 4;
+    size_t harmonic = 1 + 4 * 4;
+    size_t others = 8 + 4 + 1 + 1 + (4 + 8 + 8) + (8 + 8 + 4 + 4);
+    assert_int_equal(n_seen, MG_LANES_MAX * phase +
+                                 MG_SIM_HARMONICS_MAX * harmonic + others);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_spikes),
         cmocka_unit_test(test_ringing),
         cmocka_unit_test(test_clipping_is_foreseen),
+        cmocka_unit_test(test_every_change_of_the_mains_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
