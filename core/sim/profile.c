@@ -10,7 +10,7 @@
 /* Steps; a slot is whole cells. The ticks of the longest step, of which the
  * first may begin a tick late, are no longer than one may be (mg_tick). */
 #define CELL_MS   12000U
-#define STEADY_MS 6000U
+#define STEADY_MS 12000U
 #define BRISK_MS  1000U
 #define RAMP_MS   16000 /* 32 A at 2 A/s */
 

@@ -318,23 +318,29 @@ static void test_stop(void **state)
     assert_int_equal(b->n_down, 0);
 }
 
+static bool has_rows(struct bed *b, const void *n)
+{
+    struct mg_store_stats stats;
+    mg_store_stats(b->store, &stats);
+    return stats.n_rows == *(const unsigned *)n;
+}
+
 /* It must end although nothing can be said to the broker any more. */
 static void test_stop_while_frozen(void **state)
 {
     struct bed *b = *state;
+    const unsigned n = 100;
     broker_start(&b->broker, ANYBODY);
     bed_open_store(b);
     bed_start_uplink(b);
     bed_wait(b, is_up, NULL);
     broker_signal(&b->broker, SIGSTOP);
-    for (unsigned i = 1; i <= 100; i++) {
+    for (unsigned i = 1; i <= n; i++) {
         bed_append(b, "event", i);
     }
-    mg_store_flush(b->store);
+    bed_wait(b, has_rows, &n);
     bed_stop_uplink(b);
-    struct mg_store_stats stats;
-    mg_store_stats(b->store, &stats);
-    assert_int_equal(stats.n_rows, 100);
+    assert_true(has_rows(b, &n));
     broker_signal(&b->broker, SIGCONT);
 }
 
