@@ -89,7 +89,7 @@ build() {
 
 run_tests() {
     say "testing: $1"
-    ctest --test-dir "build/$1" --output-on-failure --timeout 120 -j 4
+    ctest --test-dir "build/$1" --output-on-failure --timeout 120 -j 6
 }
 
 # shellcheck disable=SC2086 # package lists are words
