@@ -110,6 +110,7 @@ static const uint8_t fw_faults[] = {[MG_RAW_RESET] = MG_FW_FAULT_RESET,
                                         MG_FW_FAULT_TEMPERATURE,
                                     [MG_RAW_SENSOR] = MG_FW_FAULT_SENSOR,
                                     [MG_RAW_TELEGRAM] = MG_FW_FAULT_TELEGRAM,
+                                    [MG_RAW_IMAGE] = MG_FW_FAULT_IMAGE,
                                     [MG_RAW_UPDATE] = MG_FW_FAULT_NONE};
 
 static bool takes_updates(const struct mg_driver *driver)

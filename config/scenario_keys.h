@@ -36,6 +36,7 @@ enum mg_raw_fault_type {
     MG_RAW_TEMPERATURE,
     MG_RAW_SENSOR,
     MG_RAW_TELEGRAM,
+    MG_RAW_IMAGE,
     MG_RAW_PHASE_LOSS,
     MG_RAW_TAMPER,
     MG_RAW_INPUT,

@@ -241,6 +241,7 @@ static const struct mg_choice fault_types[] = {
     {"temperature", MG_RAW_TEMPERATURE},
     {"sensor", MG_RAW_SENSOR},
     {"telegram", MG_RAW_TELEGRAM},
+    {"image", MG_RAW_IMAGE},
     {"phase-loss", MG_RAW_PHASE_LOSS},
     {"tamper", MG_RAW_TAMPER},
     {"input", MG_RAW_INPUT},
@@ -337,6 +338,7 @@ const struct mg_section mg_section_fault = {
     "loses its time. nan: it measures nothing. crypto: the crypto chip is "
     "silent. welded: the relay does not open. temperature: it is too hot. "
     "sensor: a temperature sensor is broken. telegram: wrong signatures. "
+    "image: its program is damaged, which its next start finds. "
     "phase-loss: a wire is off. tamper: current is led past the meter. input: "
     "its first input is closed. request: another tool asks it, so a change of "
     "tariffs. firmware-update: an image that nobody has signed.",

@@ -20,7 +20,8 @@ const char mg_scene_orders[] =
     "      input METER 0|1    its first input, as the station's fault line\n"
     "      fault METER KIND   it breaks: nv-slot, nv-all, clock, nan, reset, "
     "crypto,\n"
-    "                         welded, temperature, sensor, telegram or over\n"
+    "                         welded, temperature, sensor, telegram, image\n"
+    "                         (at its next start) or over\n"
     "      request METER HEX  another tool asks the meter (a Modbus PDU, or a "
     "message\n"
     "                         over ISO-TP)\n"
@@ -51,12 +52,19 @@ const char mg_scene_orders[] =
     "flowed\n";
 
 const struct mg_scene_name mg_scene_fw_faults[] = {
-    {"nv-slot", MG_FW_FAULT_NV_SLOT}, {"nv-all", MG_FW_FAULT_NV_ALL},
-    {"clock", MG_FW_FAULT_CLOCK},     {"nan", MG_FW_FAULT_NAN},
-    {"reset", MG_FW_FAULT_RESET},     {"crypto", MG_FW_FAULT_CRYPTO},
-    {"welded", MG_FW_FAULT_WELDED},   {"temperature", MG_FW_FAULT_TEMPERATURE},
-    {"sensor", MG_FW_FAULT_SENSOR},   {"telegram", MG_FW_FAULT_TELEGRAM},
-    {"over", MG_FW_FAULT_OVER},       {NULL, 0}};
+    {"nv-slot", MG_FW_FAULT_NV_SLOT},
+    {"nv-all", MG_FW_FAULT_NV_ALL},
+    {"clock", MG_FW_FAULT_CLOCK},
+    {"nan", MG_FW_FAULT_NAN},
+    {"reset", MG_FW_FAULT_RESET},
+    {"crypto", MG_FW_FAULT_CRYPTO},
+    {"welded", MG_FW_FAULT_WELDED},
+    {"temperature", MG_FW_FAULT_TEMPERATURE},
+    {"sensor", MG_FW_FAULT_SENSOR},
+    {"telegram", MG_FW_FAULT_TELEGRAM},
+    {"image", MG_FW_FAULT_IMAGE},
+    {"over", MG_FW_FAULT_OVER},
+    {NULL, 0}};
 
 const struct mg_scene_name mg_scene_wires[] = {
     {"drop", MG_SIM_WIRE_DROP},
@@ -165,7 +173,7 @@ static const char *fault(const struct order *o)
     return find_name(mg_scene_fw_faults, o->word[2], &kind)
                ? deed(o, MG_SIM_DEED_FAULT, kind, 0)
                : "expected nv-slot, nv-all, clock, nan, reset, crypto, welded, "
-                 "temperature, sensor, telegram or over";
+                 "temperature, sensor, telegram, image or over";
 }
 
 static const char *update(const struct order *o)
