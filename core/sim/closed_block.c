@@ -77,21 +77,15 @@ void mg_sim_pure_make(const struct mg_sim_waves *waves, struct mg_sim_pure *ret)
     }
 }
 
-uint32_t mg_sim_pure_samples(const struct mg_sim_pure *pure,
-                             mg_phase_turn phase, unsigned n_half_periods)
-{
-    mg_phase_turn past = phase & (MG_TURN_HALF - 1);
-    if (n_half_periods != 1 || past >= pure->step) {
-        return mg_mains_samples(phase, pure->step, n_half_periods);
-    }
-    return pure->n_half + (MG_TURN_HALF - past > pure->half);
-}
-
 static unsigned kernel_of(struct mg_sim_pure *pure, uint32_t n)
 {
     unsigned which = n & 1U;
     if (pure->n[which] != n) {
+        uint32_t last = n - 1;
         pure->n[which] = n;
+        pure->middle[which] = (last >> 1) * pure->step;
+        pure->middle[which] += (last & 1U) != 0 ? pure->step >> 1 : 0;
+        pure->whole[which] = n * pure->step;
         pure->kernel[which][0] = mg_sim_closed_kernel(pure->step, 1, n);
         pure->kernel[which][1] = mg_sim_closed_kernel(pure->step, 2, n);
     }
@@ -104,11 +98,9 @@ static void make_ticks(struct mg_sim_pure *pure, mg_phase_turn phase,
 {
     for (unsigned k = 0; k < block->n_ticks; k++) {
         uint32_t n = block->n_samples[k];
-        uint32_t last = n - 1;
-        t->middle[k] = phase + (last >> 1) * pure->step;
-        t->middle[k] += (last & 1U) != 0 ? pure->step >> 1 : 0;
-        phase += n * pure->step;
         unsigned which = kernel_of(pure, n);
+        t->middle[k] = phase + pure->middle[which];
+        phase += pure->whole[which];
         t->n[k] = n;
         t->first[k] = pure->kernel[which][0];
         t->second[k] = pure->kernel[which][1];

@@ -48,8 +48,10 @@ struct mg_sim_pure {
     mg_phase_turn half;
     unsigned n_lanes;
     double factor[MG_LANES_MAX][MG_N_SUMS][5]; /* a to e */
-    /* Kernels of the orders 1 and 2 for odd and even numbers of samples. */
+    /* For odd and even numbers of samples: what the phase turns to the middle
+     * and in all, and the kernels of the orders 1 and 2. */
     uint32_t n[2];
+    mg_phase_turn middle[2], whole[2];
     double kernel[2][2];
 };
 
@@ -65,8 +67,16 @@ void mg_sim_pure_make(const struct mg_sim_waves *waves,
 
 /** As mg_mains_samples, without a division where the phase has just passed a
  *  multiple of half a turn, as it has after a tick. */
-uint32_t mg_sim_pure_samples(const struct mg_sim_pure *pure,
-                             mg_phase_turn phase, unsigned n_half_periods);
+static inline uint32_t mg_sim_pure_samples(const struct mg_sim_pure *pure,
+                                           mg_phase_turn phase,
+                                           unsigned n_half_periods)
+{
+    mg_phase_turn past = phase & (MG_TURN_HALF - 1);
+    if (n_half_periods != 1 || past >= pure->step) {
+        return mg_mains_samples(phase, pure->step, n_half_periods);
+    }
+    return pure->n_half + (MG_TURN_HALF - past > pure->half);
+}
 
 /** The sums of block->n_samples, one tick after the other from `phase` on;
  *  those of a tick do not depend on what else is in the block. */

@@ -9,6 +9,11 @@
 
 #define TURN 6.283185307179586477
 
+#define WIDE 8
+
+typedef double vector __attribute__((vector_size(8 * WIDE)));
+typedef int64_t whole __attribute__((vector_size(8 * WIDE)));
+
 /* What a tick brings to every sum: the factors of a to e. */
 struct basis {
     double of[5][BLOCK];
@@ -56,29 +61,59 @@ static inline void sincos_flat(mg_phase_turn turn, double *ret_s, double *ret_c)
     *ret_c = sign * (even * c - is_odd * s);
 }
 
-void MG_PURE_SUMS(const struct mg_sim_pure *pure, const struct mg_pure_ticks *t,
-                  struct mg_sim_block *block)
+static void make_basis(const struct mg_pure_ticks *t, struct basis *b)
 {
-    struct basis b;
     for (unsigned k = 0; k < t->n_wide; k++) {
         double s, c;
         sincos_flat(t->middle[k], &s, &c);
-        b.of[0][k] = t->n[k];
-        b.of[1][k] = t->first[k] * c;
-        b.of[2][k] = t->first[k] * s;
-        b.of[3][k] = t->second[k] * (c * c - s * s);
-        b.of[4][k] = t->second[k] * (2.0 * (s * c));
+        b->of[0][k] = t->n[k];
+        b->of[1][k] = t->first[k] * c;
+        b->of[2][k] = t->first[k] * s;
+        b->of[3][k] = t->second[k] * (c * c - s * s);
+        b->of[4][k] = t->second[k] * (2.0 * (s * c));
     }
-    for (unsigned lane = 0; lane < pure->n_lanes; lane++) {
-        for (unsigned sum = 0; sum < MG_N_SUMS; sum++) {
-            const double *f = pure->factor[lane][sum];
-            int64_t *ret = block->sum[lane][sum];
-            for (unsigned k = 0; k < t->n_wide; k++) {
-                double x = f[0] * b.of[0][k] + f[1] * b.of[1][k];
-                x += f[2] * b.of[2][k] + f[3] * b.of[3][k];
-                x += f[4] * b.of[4][k];
-                ret[k] = (int64_t)(x + (x < 0.0 ? -0.5 : 0.5));
-            }
+}
+
+/* Rounded half away from zero. */
+static inline void put(int64_t ret[WIDE], const vector *x)
+{
+    const vector half = 0.5 - (vector){0};
+    whole sign = (whole)*x & INT64_MIN;
+    whole sums =
+        __builtin_convertvector(*x + (vector)((whole)half | sign), whole);
+    memcpy(ret, &sums, sizeof sums);
+}
+
+static inline void add_up(const double factor[MG_N_SUMS][5], const vector b[5],
+                          unsigned at, int64_t ret[MG_N_SUMS][BLOCK])
+{
+    for (unsigned sum = 0; sum < MG_SUM_U; sum++) {
+        const double *f = factor[sum];
+        vector x = f[0] * b[0] + f[1] * b[1];
+        x += f[2] * b[2] + f[3] * b[3];
+        x += f[4] * b[4];
+        put(&ret[sum][at], &x);
+    }
+    for (unsigned sum = MG_SUM_U; sum < MG_N_SUMS; sum++) {
+        const double *f = factor[sum]; /* has no second order */
+        vector x = f[0] * b[0] + f[1] * b[1];
+        x += f[2] * b[2];
+        put(&ret[sum][at], &x);
+    }
+}
+
+void MG_PURE_SUMS(const struct mg_sim_pure *pure, const struct mg_pure_ticks *t,
+                  struct mg_sim_block *block)
+{
+    struct basis basis;
+    make_basis(t, &basis);
+    for (unsigned at = 0; at < t->n_wide; at += WIDE) {
+        vector b[5];
+        for (unsigned k = 0; k < 5; k++) {
+            memcpy(&b[k], &basis.of[k][at], sizeof b[k]);
+        }
+        for (unsigned lane = 0; lane < pure->n_lanes; lane++) {
+            add_up(pure->factor[lane], b, at, block->sum[lane]);
         }
     }
 }

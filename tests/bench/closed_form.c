@@ -141,6 +141,7 @@ int main(int argc, char **argv)
     say("the same in blocks, with impulses", blocked(&slow, n), 25);
     say("a new load, for a second", event(0, n / 10), 1);
     say("a new load with 6 harmonics, for a second", event(6, n / 100), 1);
+    printf("goal: a million meters, in blocks\n");
     printf("against samples: %.1f times as fast tick by tick, %.1f in blocks\n",
            samples / fast, samples / block);
     return 0;
