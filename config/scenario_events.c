@@ -111,6 +111,7 @@ static const uint8_t fw_faults[] = {[MG_RAW_RESET] = MG_FW_FAULT_RESET,
                                     [MG_RAW_SENSOR] = MG_FW_FAULT_SENSOR,
                                     [MG_RAW_TELEGRAM] = MG_FW_FAULT_TELEGRAM,
                                     [MG_RAW_IMAGE] = MG_FW_FAULT_IMAGE,
+                                    [MG_RAW_TARIFFS] = MG_FW_FAULT_NONE,
                                     [MG_RAW_UPDATE] = MG_FW_FAULT_NONE};
 
 static bool takes_updates(const struct mg_driver *driver)
@@ -185,6 +186,21 @@ static void take_pdu(const char *text, struct mg_sim_act *act)
     }
 }
 
+/* Checked to be a schedule.
+ * @return false: the meter does not take it */
+static bool take_tariffs(const struct mg_plugin *plugin, const char *text,
+                         struct mg_sim_act *act)
+{
+    struct mg_fw_period periods[MG_SCN_PERIODS_MAX];
+    size_t n = mg_scn_periods(text, periods);
+    if (plugin->firmware == NULL || plugin->firmware->tariff_request == NULL) {
+        return false;
+    }
+    act->request_len = plugin->firmware->tariff_request(
+        periods, n, act->request, sizeof act->request);
+    return act->request_len > 0;
+}
+
 static void add_net(struct mg_scn *l, const struct mg_raw_fault *raw,
                     size_t meter)
 {
@@ -197,9 +213,10 @@ static void add_net(struct mg_scn *l, const struct mg_raw_fault *raw,
         .share = raw->share};
 }
 
-static void add_act(struct mg_scn *l, const struct mg_raw_fault *raw,
-                    size_t meter)
+static void add_act(struct mg_scn *l, const struct mg_item *item,
+                    const struct mg_raw_fault *raw, size_t meter)
 {
+    const struct mg_plugin *plugin = l->setup->meters[meter].plugin;
     struct mg_sim_act act = {.when = raw->when, .target = meter};
     switch (raw->type) {
     case MG_RAW_POWER_LOSS:
@@ -214,6 +231,16 @@ static void add_act(struct mg_scn *l, const struct mg_raw_fault *raw,
     case MG_RAW_REQUEST:
         act.kind = MG_SIM_DEED_REQUEST;
         take_pdu(raw->pdu, &act);
+        break;
+    case MG_RAW_TARIFFS:
+        act.kind = MG_SIM_DEED_REQUEST;
+        if (mg_item_has(item, "schedule") &&
+            !take_tariffs(plugin, raw->schedule, &act)) {
+            mg_fault_add(&l->faults, mg_item_place(item, "schedule"),
+                         "schedule: a %s takes no such tariffs; expected "
+                         "another schedule or meter",
+                         plugin->model);
+        }
         break;
     default:
         act.kind = MG_SIM_DEED_FAULT;
@@ -237,7 +264,7 @@ static void read_fault(struct mg_scn *l, size_t i)
     if (raw.type == MG_RAW_PHASE_LOSS || raw.type == MG_RAW_TAMPER) {
         add_net(l, &raw, meter);
     } else {
-        add_act(l, &raw, meter);
+        add_act(l, &item, &raw, meter);
     }
 }
 

@@ -41,6 +41,7 @@ enum mg_raw_fault_type {
     MG_RAW_TAMPER,
     MG_RAW_INPUT,
     MG_RAW_REQUEST,
+    MG_RAW_TARIFFS,
     MG_RAW_UPDATE
 };
 
@@ -51,6 +52,7 @@ struct mg_raw_fault {
     uint8_t phase;
     char meter[MG_ID_MAX];
     char pdu[2 * MG_SIM_REQUEST_MAX + 1];
+    char schedule[128];
 };
 
 struct mg_raw_wire {
@@ -63,5 +65,12 @@ struct mg_raw_wire {
 /* scenario_keys.c; the others in scenario_keys_events.c */
 extern const struct mg_section mg_section_scenario, mg_section_net,
     mg_section_fault, mg_section_wire;
+
+#define MG_SCN_PERIODS_MAX 12
+
+/** Start and rate (1..9) of each part of a day, the earliest first:
+ *  "06:00 1, 22:00 2". @return how many; 0: it is no such text */
+size_t mg_scn_periods(const char *text,
+                      struct mg_fw_period ret[MG_SCN_PERIODS_MAX]);
 
 #endif

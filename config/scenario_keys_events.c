@@ -26,6 +26,15 @@ static const char *check_hex(const char *text)
                : NULL;
 }
 
+static const char *check_schedule(const char *text)
+{
+    struct mg_fw_period periods[MG_SCN_PERIODS_MAX];
+    return mg_scn_periods(text, periods) == 0
+               ? "start and rate of each part of the day, the earliest first: "
+                 "\"06:00 1, 22:00 2\""
+               : NULL;
+}
+
 #define NET(kind) (1U << MG_SIM_NET_##kind)
 #define LONG_NET  (~NET(RINGING) & 0xffffU)
 #define VOLTAGES  (NET(DIP) | NET(SWELL))
@@ -246,6 +255,7 @@ static const struct mg_choice fault_types[] = {
     {"tamper", MG_RAW_TAMPER},
     {"input", MG_RAW_INPUT},
     {"request", MG_RAW_REQUEST},
+    {"tariffs", MG_RAW_TARIFFS},
     {"firmware-update", MG_RAW_UPDATE},
     {NULL, 0}};
 
@@ -286,6 +296,13 @@ static const struct mg_key fault_keys[] = {
      FIELD(struct mg_raw_fault, pdu),
      .help = "A Modbus request without address and checksum, on CAN a message "
              "over ISO-TP, in hex."},
+    {.name = "schedule",
+     .type = MG_KEY_TEXT,
+     .is_required = true,
+     .for_types = FAULT(TARIFFS),
+     .check = check_schedule,
+     FIELD(struct mg_raw_fault, schedule),
+     .help = "Start and rate of each part of the day: `06:00 1, 22:00 2`."},
     {.name = "at",
      .type = MG_KEY_AMOUNT,
      .def_text = "the beginning",
@@ -340,8 +357,9 @@ const struct mg_section mg_section_fault = {
     "sensor: a temperature sensor is broken. telegram: wrong signatures. "
     "image: its program is damaged, which its next start finds. "
     "phase-loss: a wire is off. tamper: current is led past the meter. input: "
-    "its first input is closed. request: another tool asks it, so a change of "
-    "tariffs. firmware-update: an image that nobody has signed.",
+    "its first input is closed. request: another tool asks it. tariffs: a "
+    "tool gives it other tariffs. firmware-update: an image that nobody has "
+    "signed.",
     fault_keys, N_KEYS(fault_keys)};
 
 #define WIRE(type) (1U << MG_SIM_WIRE_##type)

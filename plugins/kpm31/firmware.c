@@ -137,6 +137,7 @@ const struct mg_firmware kpm31_firmware = {
     .power_fail = power_fail,
     .tick = tick,
     .pdu = kpm31_fw_pdu,
+    .tariff_request = kpm31_fw_tariff_request,
     .outputs = outputs,
     .set_input = kpm31_fw_set_input,
     .set = kpm31_fw_set,

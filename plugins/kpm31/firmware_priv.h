@@ -186,6 +186,9 @@ uint32_t kpm31_fw_energy_float(const struct fw_state *st, unsigned bank,
                                unsigned index);
 /** Starts ascending, 1..8 of them, rates 1..4. */
 bool kpm31_fw_schedule_is_valid(const struct fw_settings *settings);
+/** As mg_firmware.tariff_request. */
+size_t kpm31_fw_tariff_request(const struct mg_fw_period *periods, size_t n,
+                               uint8_t *ret, size_t cap);
 
 /* ---- firmware_nv.c ---- */
 

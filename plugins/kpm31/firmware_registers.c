@@ -151,6 +151,9 @@ static int write_clock(struct fw_state *st, const uint16_t *words)
 /* ---- Schedule (ours): number of periods, then start (hour, minute) and rate
  * of each of eight; those beyond the number are kept and not used ---- */
 
+#define SCHEDULE       0x0200
+#define SCHEDULE_WORDS (1 + 2 * FW_N_PERIODS)
+
 static uint16_t schedule_word(const struct fw_state *st, unsigned offset)
 {
     const struct fw_settings *s = &st->settings;
@@ -187,6 +190,27 @@ static int write_schedule(struct fw_state *st, const uint16_t *words)
     st->settings = s;
     kpm31_fw_nv_save_settings(st);
     return 0;
+}
+
+size_t kpm31_fw_tariff_request(const struct mg_fw_period *periods, size_t n,
+                               uint8_t *ret, size_t cap)
+{
+    struct mg_wr w = mg_wr_init(ret, cap);
+    if (n < 1 || n > FW_N_PERIODS) {
+        return 0;
+    }
+    mg_put_u8(&w, 0x10);
+    mg_put_be16(&w, SCHEDULE);
+    mg_put_be16(&w, SCHEDULE_WORDS);
+    mg_put_u8(&w, 2 * SCHEDULE_WORDS);
+    mg_put_be16(&w, (uint16_t)n);
+    for (size_t k = 0; k < FW_N_PERIODS; k++) {
+        bool is_used = k < n;
+        mg_put_u8(&w, is_used ? periods[k].hour : 0);
+        mg_put_u8(&w, is_used ? periods[k].minute : 0);
+        mg_put_be16(&w, is_used ? periods[k].rate : 0);
+    }
+    return w.failed ? 0 : w.len;
 }
 
 /* ---- State (ours): error word; on BK the digital input ---- */
@@ -252,7 +276,8 @@ static const struct area areas[] = {
     {0x0070, 0x0071, false, NULL, demand_real, NULL},
     {0x0080, 0x019f, false, NULL, energy_real, NULL},
     /* From here on ours: no manual says where these are. */
-    {0x0200, 0x0210, false, schedule_word, NULL, write_schedule},
+    {SCHEDULE, SCHEDULE + SCHEDULE_WORDS - 1, false, schedule_word, NULL,
+     write_schedule},
     {0x0220, 0x0220, false, error_word, NULL, NULL},
     {0x0222, 0x0222, true, contact_word, NULL, NULL},
     {0x0300, 0x041f, true, NULL, basic_real, NULL},

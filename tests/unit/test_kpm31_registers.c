@@ -364,6 +364,34 @@ static void test_schedule_values(void **state)
     assert_int_equal(meter_write_one(&m, 0x200, 1), 0);
 }
 
+/* What a tool writes, as the vector of manual 4.1; and what does not fit. */
+static void test_tariff_request(void **state)
+{
+    (void)state;
+    static const struct mg_fw_period day[] = {
+        {6, 0, 1}, {10, 0, 2}, {12, 0, 1}, {15, 0, 3}, {23, 0, 4}};
+    const uint16_t want[] = {5,      0x0600, 1, 0x0a00, 2, 0x0c00, 1, 0x0f00, 3,
+                             0x1700, 4,      0, 0,      0, 0,      0, 0};
+    const struct mg_fw_period wrong = {6, 0, 5};
+    struct mg_fw_period many[9] = {{0, 0, 1}};
+    uint8_t pdu[MG_PDU_MAX], answer[MG_PDU_MAX];
+    uint16_t w[17];
+    struct meter m;
+    new_meter(&m, KPM31_A);
+    assert_int_equal(meter_write_one(&m, 0x200, 1), 0);
+    size_t len = kpm31_firmware.tariff_request(day, 5, pdu, sizeof pdu);
+    assert_int_equal(len, 40);
+    assert_int_equal(meter_ask(&m, METER_UNIT, pdu, len, answer), 5);
+    meter_read(&m, 0x200, 17, w);
+    assert_memory_equal(w, want, sizeof want);
+    len = kpm31_firmware.tariff_request(&wrong, 1, pdu, sizeof pdu);
+    assert_int_equal(meter_ask(&m, METER_UNIT, pdu, len, answer), 2);
+    assert_int_equal(answer[0], 0x90);
+    assert_int_equal(kpm31_firmware.tariff_request(many, 9, pdu, sizeof pdu),
+                     0);
+    assert_int_equal(kpm31_firmware.tariff_request(day, 5, pdu, 39), 0);
+}
+
 /* ---- Clear ---- */
 
 static void test_clear(void **state)
@@ -780,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_password_address_baud),
         cmocka_unit_test(test_every_baud),
         cmocka_unit_test(test_schedule_values),
+        cmocka_unit_test(test_tariff_request),
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_relay),
         cmocka_unit_test(test_variant_a_has_no_relay),

@@ -135,14 +135,16 @@ static void test_full(void **state)
     assert_int_equal(s->net[2].when.length_ms, 31);
     assert_int_equal(s->net[3].kind, MG_SIM_NET_PHASE_LOSS);
     assert_int_equal(s->net[4].share, 2500);
-    assert_int_equal(s->n_acts, 5);
+    assert_int_equal(s->n_acts, 6);
     assert_int_equal(s->acts[0].kind, MG_SIM_DEED_POWER);
     assert_int_equal(s->acts[1].request_len, 5);
     assert_int_equal(s->acts[1].request[2], 0x30);
-    assert_int_equal(s->acts[2].fault, MG_FW_FAULT_TEMPERATURE);
-    assert_int_equal(s->acts[3].chance, 2000);
-    assert_int_equal(s->acts[4].fault, MG_SIM_WIRE_BUS_OFF);
-    assert_int_equal(s->acts[4].target, 2);
+    assert_int_equal(s->acts[2].kind, MG_SIM_DEED_REQUEST);
+    assert_int_equal(s->acts[2].request_len, 40);
+    assert_int_equal(s->acts[3].fault, MG_FW_FAULT_TEMPERATURE);
+    assert_int_equal(s->acts[4].chance, 2000);
+    assert_int_equal(s->acts[5].fault, MG_SIM_WIRE_BUS_OFF);
+    assert_int_equal(s->acts[5].target, 2);
     mg_sim_scenario_destroy(s);
 }
 

@@ -265,7 +265,7 @@ struct mg_identity {
     bool has_software_hash;
     uint8_t software_hash[32]; /* of all of it */
     uint8_t public_key[64];    /* X and Y, P-256, of its telegrams */
-    uint8_t circuit; /* of its device, that has answered */
+    uint8_t circuit;           /* of its device, that has answered */
     bool is_sealed;
     uint8_t seal[32]; /* what it is sealed to */
 };
@@ -464,6 +464,12 @@ struct mg_fw_outputs {
     uint32_t baud;
 };
 
+/* A part of the day that has a tariff; it lasts to the next one's start, the
+ * last one past midnight. */
+struct mg_fw_period {
+    uint8_t hour, minute, rate; /* from 1 */
+};
+
 struct mg_firmware {
     const struct mg_frontend *frontend;
     uint32_t state_size, nv_size;
@@ -511,6 +517,10 @@ struct mg_firmware {
      *  after every tick and request until it gives 0.
      *  @param cap  MG_PDU_MAX */
     size_t (*unasked)(void *state, unsigned circuit, uint8_t *ret, size_t cap);
+    /** Optional: the request with which a tool gives the meter these tariffs,
+     *  for `pdu`. @return length; 0: it does not take them */
+    size_t (*tariff_request)(const struct mg_fw_period *periods, size_t n,
+                             uint8_t *ret, size_t cap);
     void (*display)(const void *state,
                     struct mg_fw_display *ret); /* optional */
 };
