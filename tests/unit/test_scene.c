@@ -16,6 +16,7 @@
 #include "run/gateway.h"
 #include "run/scene.h"
 #include "sim/rng.h"
+#include "sim/truth.h"
 
 #define BUSES_MAX  4
 #define METERS_MAX 8
@@ -38,7 +39,11 @@ static const char depot[] =
     "  - {id: cp3, model: kpm31, bus: gw1, unit: 1}\n"
     "  - {id: cp4, model: wm3m4c, bus: line2, unit: 33}\n"
     "  - {id: cp5, model: cpkm3000, bus: can0, unit: 1}\n"
-    "  - {id: cp6, model: cpkm3000, bus: can0, unit: 2}\n";
+    "  - {id: cp6, model: cpkm3000, bus: can0, unit: 2}\n"
+    "  - {id: cp7, model: cpim1000, bus: can0, unit: 3, options: {side: right}}"
+    "\n"
+    "  - {id: cp8, model: cpim1000, bus: can0, unit: 3, options: {side: left}}"
+    "\n";
 
 /* ---- Hashes ---- */
 
@@ -320,6 +325,13 @@ static void start(struct bed *b)
     assert_int_equal(mg_gateway_start(b->gateway, &err), MG_OK);
 }
 
+/* Of the meter's side of its device. */
+static int64_t true_mwh(const struct mg_sim_device *d, unsigned circuit)
+{
+    const struct mg_sim_energies *e = &mg_sim_device_truth(d)->circuit[circuit];
+    return e->import.mwh - e->export.mwh;
+}
+
 static void run_until(struct bed *b, uint64_t until_s)
 {
     mg_clock_advance(b->clock, until_s * SECOND_NS);
@@ -328,8 +340,9 @@ static void run_until(struct bed *b, uint64_t until_s)
         mg_simulation_live(b->simulation, m);
         const struct mg_sim_device *d = mg_simulation_device(b->simulation, m);
         mg_sim_device_outputs(d, &out);
-        b->ends[m].truth_mwh = mg_sim_device_true_energy_mwh(d);
-        b->ends[m].n_pulses = out.circuit[0].n_pulses;
+        unsigned circuit = mg_setup_circuit(&b->setup->meters[m]);
+        b->ends[m].truth_mwh = true_mwh(d, circuit);
+        b->ends[m].n_pulses = out.circuit[circuit].n_pulses;
     }
 }
 
@@ -382,6 +395,7 @@ static const char lively[] =
     "  - {meter: cp2, vehicle: ac1-32, at: 5s, window: 2m, limit: 13 A}\n"
     "  - {meter: cp4, vehicle: v, at: 1s}\n"
     "  - {meter: cp5, vehicle: v, at: 1s, window: 30s}\n"
+    "  - {meter: cp8, vehicle: small, at: 3s, window: 30s}\n"
     "grid:\n"
     "  - {type: dip, voltage: 170 V, per_hour: 60, for: 300ms}\n"
     "  - {type: spikes, peak: 600 V, per_hour: 60, for: 1s}\n"
@@ -391,6 +405,7 @@ static const char lively[] =
     "  - {type: power-loss, meter: cp2, per_hour: 30, for: 3s}\n"
     "  - {type: reset, meter: cp4, at: 100s}\n"
     "  - {type: reset, meter: cp6, at: 110s}\n"
+    "  - {type: reset, meter: cp7, at: 115s}\n"
     "  - {type: clock, meter: cp1, at: 120s}\n"
     "  - {type: nv-slot, meter: cp3, at: 130s}\n"
     "  - {type: temperature, meter: cp5, at: 140s, for: 20s}\n"
@@ -463,6 +478,8 @@ static const char charging[] =
     "  - {meter: cp4, vehicle: two-way, at: 5s}\n"
     "  - {meter: cp5, vehicle: big, at: 5s}\n"
     "  - {meter: cp6, vehicle: two-way, at: 15s}\n"
+    "  - {meter: cp7, vehicle: big, at: 20s}\n"
+    "  - {meter: cp8, vehicle: small, at: 25s, limit: 12 A}\n"
     "grid:\n"
     "  - {type: dip, voltage: 180 V, per_hour: 60, for: 500ms}\n"
     "  - {type: frequency, frequency: 49.5, at: 10m, for: 5m}\n"
