@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "model/json.h"
 #include "mqtt/uplink.h"
+#include "run/scene.h"
 
 #define CONTROL_TOPIC "sim/control"
 #define DONE_TOPIC    "sim/done"
@@ -43,12 +44,22 @@ static void set_reply(const struct mg_client_message *m, struct mg_reply_to *to)
     to->correlation_len = m->correlation_len;
 }
 
+/* Answers are told in the order of the orders: each must be one, and get one.
+ */
+static bool is_one_line(const struct mg_client_message *m)
+{
+    return m->len > 0 && m->len <= MG_SCENE_ORDER_MAX &&
+           memchr(m->payload, '\n', m->len) == NULL &&
+           memchr(m->payload, '\0', m->len) == NULL;
+}
+
 static void check(const struct mg_command_rules *rules,
                   const struct mg_client_message *message, int64_t now_ms,
                   struct mg_command_verdict *ret)
 {
     const struct mg_client_message *m = message;
     (void)now_ms;
+    (void)rules;
     *ret = (struct mg_command_verdict){0};
     set_reply(m, &ret->reply_to);
     if (m->is_retained) {
@@ -57,8 +68,12 @@ static void check(const struct mg_command_rules *rules,
                "not");
         return;
     }
-    if (m->is_expired || m->len == 0 || m->len > rules->max_bytes) {
-        refuse(ret, "bad-order", "the order is expired, empty or too long");
+    if (m->is_expired) {
+        refuse(ret, "bad-order", "the order is expired");
+        return;
+    }
+    if (!is_one_line(m)) {
+        refuse(ret, "bad-order", "expected one line of at most 256 characters");
         return;
     }
     struct mg_command *c = calloc(1, sizeof *c + m->len + 1);

@@ -101,6 +101,28 @@ static void got_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+static void make_args(const struct farm *f, const char *keep_dir,
+                      char *ret[ARGS_MAX])
+{
+    size_t n = 1; /* after the program itself */
+    ret[n++] = (char *)"simulate";
+    ret[n++] = (char *)"--child";
+    ret[n++] = (char *)"--json";
+    ret[n++] = f->setup->file;
+    if (keep_dir != NULL) {
+        ret[n++] = (char *)"--keep";
+        ret[n++] = (char *)keep_dir;
+    }
+    if (f->scenario != NULL) {
+        ret[n++] = (char *)"--scenario";
+        ret[n++] = (char *)f->scenario;
+    }
+    if (f->has_orders) {
+        ret[n++] = (char *)"--control";
+    }
+    ret[n] = NULL;
+}
+
 static int spawn(struct farm *f, uv_loop_t *loop, const char *keep_dir,
                  struct mg_err *err)
 {
@@ -110,20 +132,8 @@ static int spawn(struct farm *f, uv_loop_t *loop, const char *keep_dir,
     if (rc != 0) {
         return mg_err_set(err, MG_E_IO, "own path: %s", uv_strerror(rc));
     }
-    char *args[ARGS_MAX] = {exe, (char *)"simulate", (char *)"--child",
-                            (char *)"--json", f->setup->file};
-    size_t n_args = 5;
-    if (keep_dir != NULL) {
-        args[n_args++] = (char *)"--keep";
-        args[n_args++] = (char *)keep_dir;
-    }
-    if (f->scenario != NULL) {
-        args[n_args++] = (char *)"--scenario";
-        args[n_args++] = (char *)f->scenario;
-    }
-    if (f->has_orders) {
-        args[n_args++] = (char *)"--control";
-    }
+    char *args[ARGS_MAX] = {exe};
+    make_args(f, keep_dir, args);
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
@@ -259,12 +269,12 @@ static void written(uv_write_t *request, int status)
     free(request->data);
 }
 
-void farm_order(struct farm *f, const char *order, size_t len)
+int farm_order(struct farm *f, const char *order, size_t len)
 {
     struct order *o = calloc(1, sizeof *o + len + 1);
-    if (o == NULL || !f->has_order_pipe || memchr(order, '\n', len) != NULL) {
+    if (o == NULL || !f->has_order_pipe) {
         free(o);
-        return;
+        return MG_E_IO;
     }
     memcpy(o->text, order, len);
     o->text[len] = '\n';
@@ -273,5 +283,7 @@ void farm_order(struct farm *f, const char *order, size_t len)
     if (uv_write(&o->request, (uv_stream_t *)&f->orders, &buf, 1, written) !=
         0) {
         free(o);
+        return MG_E_IO;
     }
+    return MG_OK;
 }

@@ -33,8 +33,9 @@ struct farm {
 int farm_start(struct farm *farm, uv_loop_t *loop, struct mg_setup *setup,
                const char *keep_dir, FILE *report, struct mg_err *err);
 
-/** Give the child an order, see run/scene.h. */
-void farm_order(struct farm *farm, const char *order, size_t len);
+/** Give the child an order of one line, see run/scene.h; it answers by
+ *  farm->answered. @return MG_OK; MG_E_IO: it takes none */
+int farm_order(struct farm *farm, const char *order, size_t len);
 
 /** Ask it to stop; the handles close as the loop runs. */
 void farm_stop(struct farm *farm);

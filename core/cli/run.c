@@ -142,22 +142,17 @@ static int start_virtual(struct run *r, uint32_t speed, uint64_t for_ms,
 
 static void on_order(void *ctx, const char *text, size_t len)
 {
+    static const char silent[] =
+        "{\"failed\":\"order\",\"reason\":\"the simulated meters take no "
+        "orders any more\"}";
     struct run *r = ctx;
     char answer[CONTROL_ANSWER_MAX];
-    if (!r->options.is_virtual && len < CONTROL_LINE_MAX &&
-        memchr(text, '\n', len) == NULL) {
-        farm_order(&r->app.farm, text, len);
-        return;
-    }
-    size_t n = 0;
     if (r->options.is_virtual) {
-        n = control_answer(r->app.scene, text, len, answer);
-    } else {
-        n = (size_t)snprintf(answer, sizeof answer,
-                             "{\"failed\":\"order\",\"reason\":\"expected one "
-                             "line, not that long\"}");
+        size_t n = control_answer(r->app.scene, text, len, answer);
+        mg_sim_control_answer(r->orders, answer, n);
+    } else if (farm_order(&r->app.farm, text, len) != MG_OK) {
+        mg_sim_control_answer(r->orders, silent, sizeof silent - 1);
     }
-    mg_sim_control_answer(r->orders, answer, n);
 }
 
 static void on_answer(void *ctx, const char *answer, size_t len)
@@ -249,6 +244,60 @@ static int parse_speed(const char *text, uint32_t *ret_speed)
     return MG_OK;
 }
 
+/* @return 0 or the exit code */
+static int take_option(int c, struct run *r, uint32_t *speed, uint64_t *for_ms)
+{
+    switch (c) {
+    case 's':
+        r->options.is_simulated = true;
+        return 0;
+    case 'c':
+        r->options.scenario = optarg;
+        return 0;
+    case 'o':
+        r->options.has_control = true;
+        return 0;
+    case 'x':
+        r->options.is_virtual = true;
+        return parse_speed(optarg, speed) == MG_OK
+                   ? 0
+                   : cli_usage("run",
+                               "--speed takes 1..100000 or max, not '%s'",
+                               optarg);
+    case 'f':
+        return app_duration_ms(optarg, for_ms) == MG_OK && *for_ms != 0
+                   ? 0
+                   : cli_usage("run", "--for takes e.g. 90s or 31d, not '%s'",
+                               optarg);
+    case 't':
+        r->stats_file = optarg;
+        return 0;
+    case 'v':
+        mg_log_set_level(MG_LOG_DEBUG);
+        return 0;
+    default:
+        return EXIT_USAGE;
+    }
+}
+
+/* @return 0 or the exit code */
+static int check_options(const struct run *r)
+{
+    const struct app_options *o = &r->options;
+    if (o->is_virtual && !o->is_simulated) {
+        return cli_usage("run", "--speed needs --simulate: real meters keep "
+                                "real time");
+    }
+    if ((o->scenario != NULL || o->has_control) && !o->is_simulated) {
+        return cli_usage("run",
+                         "%s needs --simulate: nothing of it may happen "
+                         "to real meters",
+                         o->scenario != NULL ? "--scenario"
+                                             : "--control-topic");
+    }
+    return 0;
+}
+
 int cli_run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -266,60 +315,21 @@ int cli_run(int argc, char **argv)
     uint64_t for_ms = 0;
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case 's':
-            r.options.is_simulated = true;
-            break;
-        case 'c':
-            r.options.scenario = optarg;
-            break;
-        case 'o':
-            r.options.has_control = true;
-            break;
-        case 'x':
-            r.options.is_virtual = true;
-            if (parse_speed(optarg, &speed) != MG_OK) {
-                return cli_usage("run",
-                                 "--speed takes 1..100000 or max, not "
-                                 "'%s'",
-                                 optarg);
-            }
-            break;
-        case 'f':
-            if (app_duration_ms(optarg, &for_ms) != MG_OK || for_ms == 0) {
-                return cli_usage("run",
-                                 "--for takes e.g. 90s or 31d, not "
-                                 "'%s'",
-                                 optarg);
-            }
-            break;
-        case 't':
-            r.stats_file = optarg;
-            break;
-        case 'v':
-            mg_log_set_level(MG_LOG_DEBUG);
-            break;
-        case 'h':
+        if (c == 'h') {
             help();
             return 0;
-        default:
-            return EXIT_USAGE;
+        }
+        int code = take_option(c, &r, &speed, &for_ms);
+        if (code != 0) {
+            return code;
         }
     }
     if (optind + 1 != argc) {
         return cli_usage("run", "one configuration file is needed");
     }
-    if (r.options.is_virtual && !r.options.is_simulated) {
-        return cli_usage("run", "--speed needs --simulate: real meters keep "
-                                "real time");
-    }
-    if ((r.options.scenario != NULL || r.options.has_control) &&
-        !r.options.is_simulated) {
-        return cli_usage("run",
-                         "%s needs --simulate: nothing of it may happen "
-                         "to real meters",
-                         r.options.scenario != NULL ? "--scenario"
-                                                    : "--control-topic");
+    int code = check_options(&r);
+    if (code != 0) {
+        return code;
     }
     r.options.file = argv[optind];
     r.app.outlives_hangup = isatty(STDIN_FILENO) == 0; /* a service */

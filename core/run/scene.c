@@ -280,22 +280,13 @@ static void make_point(const struct mg_scene *s, size_t meter,
                        struct mg_sim_point *ret)
 {
     const struct mg_setup_meter *m = &s->settings.setup->meters[meter];
-    *ret = (struct mg_sim_point){.n_phases = m->plugin->driver->n_phases};
-    struct mg_sim_load *load = &ret->profile.fixed;
-    ret->profile.is_fixed = true;
-    *load = (struct mg_sim_load){.voltage_mv = MG_SIM_VOLTAGE_MV,
-                                 .frequency_mhz = 50000};
-    if (m->load.is_fixed) {
-        int32_t pf = m->load.pf_1e4;
-        int32_t cdeg = mg_sim_angle_of((uint32_t)(pf < 0 ? -pf : pf));
-        cdeg = pf < 0 ? 18000 - cdeg : cdeg;
-        *load = (struct mg_sim_load){.voltage_mv = m->load.voltage_mv,
-                                     .current_ma = m->load.current_ma,
-                                     .frequency_mhz = m->load.frequency_mhz,
-                                     .phase_cdeg =
-                                         m->load.is_capacitive ? -cdeg : cdeg};
-    } else if (!s->has_file) {
-        ret->profile = mg_simulation_profile(s->settings.simulation, meter);
+    *ret = (struct mg_sim_point){
+        .n_phases = m->plugin->driver->n_phases,
+        .profile = mg_simulation_profile(s->settings.simulation, meter)};
+    if (s->has_file && !m->load.is_fixed) {
+        ret->profile.is_fixed = true;
+        ret->profile.fixed = (struct mg_sim_load){
+            .voltage_mv = MG_SIM_VOLTAGE_MV, .frequency_mhz = 50000};
     }
 }
 
@@ -306,11 +297,7 @@ static void find_devices(struct mg_scene *s)
     for (size_t m = 0; m < setup->n_meters; m++) {
         struct mg_sim_device *device =
             mg_simulation_device(s->settings.simulation, m);
-        const struct mg_plugin *plugin = setup->meters[m].plugin;
-        unsigned circuit = plugin->circuit == NULL
-                               ? 0
-                               : plugin->circuit(setup->meters[m].options);
-        size_t i = plugin->circuit == NULL ? s->n_devices : 0;
+        size_t i = 0;
         while (i < s->n_devices && s->devices[i].device != device) {
             i++;
         }
@@ -321,7 +308,7 @@ static void find_devices(struct mg_scene *s)
                 .meters = {NOBODY, NOBODY},
                 .lived_ns = mg_sim_device_now_ns(device)};
         }
-        s->devices[i].meters[circuit % MG_CIRCUITS_MAX] = m;
+        s->devices[i].meters[mg_setup_circuit(&setup->meters[m])] = m;
         s->device_of[m] = i;
     }
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "sim/can_meter.h"
 #include "sim/rng.h"
 #include "sim/sample_path.h"
+#include "sim/scenario.h"
 
 #define FIRST_SERIAL 26000001U
 #define NV_MAX       65536U
@@ -37,12 +37,11 @@ struct mg_simulation {
 /* Different streams for each meter and line of one seed. */
 enum { SALT_METER = 1, SALT_LINE, SALT_OPTICAL };
 
-/* The angle of a power factor; rounded to 0.01 degree, so the last digits of
- * the C library's acos do not matter. */
+/* Of the current behind the voltage; with a negative power factor, export. */
 static int32_t phase_cdeg(int32_t pf_1e4, bool is_capacitive)
 {
-    double degrees = acos((double)pf_1e4 / 10000.0) * 57.29577951308232;
-    int32_t cdeg = (int32_t)lround(degrees * 100.0);
+    int32_t cdeg = mg_sim_angle_of((uint32_t)(pf_1e4 < 0 ? -pf_1e4 : pf_1e4));
+    cdeg = pf_1e4 < 0 ? 18000 - cdeg : cdeg;
     return is_capacitive ? -cdeg : cdeg;
 }
 

@@ -5,7 +5,7 @@ import os
 import unittest
 
 from charging import Record, datasets
-from depot import Depot, wait_for
+from depot import LIMIT_S, Depot, wait_for
 
 CONFIG = """\
 gateway: {{id: depot-1, state_dir: {dir}/state}}
@@ -103,6 +103,19 @@ class Scenario(Depot):
                          "this model knows no such fault")
         self.assertEqual(self.order("nonsense")["failed"], "nonsense")
         self.assertIn("line", self.order("reset cp1\nreset cp2")["reason"])
+        # Each answer goes to who has asked, whatever the others ask.
+        orders = ["state cp1", "one\ntwo", "x" * 300, "state cp2"] * 4
+        for i, text in enumerate(orders):
+            self.listener.command("sim/control", text, expect=False,
+                                  correlation=b"%d" % i)
+        for _ in orders:
+            message = self.listener.replies.get(timeout=LIMIT_S)
+            text = orders[int(message.properties.CorrelationData)]
+            answer = json.loads(message.payload)
+            if text.startswith("state"):
+                self.assertEqual(answer.get("done"), text)
+            else:
+                self.assertIn("one line", answer["reason"])
         self.assertTrue(self.state("cp2")["vehicle"])
         self.order("leave cp2")
         self.assertFalse(self.state("cp2")["vehicle"])
